@@ -1,0 +1,38 @@
+// The one source of time. Everything that waits or measures takes a Clock, so tests drive time by
+// hand and the whole program can be replayed. Lint forbids Date.now, performance.now and setTimeout
+// elsewhere. Two scales: `nowMs` is Unix time for timestamps people and other processes read;
+// `monotonicMs` never jumps and is what durations, deadlines and rates are computed from.
+
+export interface TimerHandle {
+  /** Stops the timer; calling it twice, or after it fired, does nothing. */
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Milliseconds since the Unix epoch, whole. */
+  nowMs(): number;
+  /** Milliseconds since an arbitrary start, with fraction; never goes back. */
+  monotonicMs(): number;
+  /** Calls `callback` once after `delayMs` (>= 0). Does not keep the process alive when `background`. */
+  setTimer(delayMs: number, callback: () => void, options?: { background?: boolean }): TimerHandle;
+  /** Calls `callback` every `periodMs` (> 0) until cancelled. */
+  setTicker(periodMs: number, callback: () => void, options?: { background?: boolean }): TimerHandle;
+  /** Resolves after `delayMs`. */
+  sleep(delayMs: number): Promise<void>;
+}
+
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  setTimer(delayMs, callback, options) {
+    const timer = setTimeout(callback, delayMs);
+    if (options?.background) timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+  setTicker(periodMs, callback, options) {
+    const timer = setInterval(callback, periodMs);
+    if (options?.background) timer.unref();
+    return { cancel: () => clearInterval(timer) };
+  },
+  sleep: (delayMs) => new Promise((resolve) => setTimeout(resolve, delayMs)),
+};

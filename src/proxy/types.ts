@@ -1,0 +1,148 @@
+// What the data-plane roles (queue-proxy, activator, gateway) see of HTTP. A server engine parses one
+// request head, hands an Exchange to the role, and the role answers it (`respond`) or forwards it to
+// an upstream (`forward`). Each exchange ends exactly once in `onEnd`, whatever happened, so that is
+// where slots are released and statistics are counted. No closures or promises per request: handlers
+// are methods, per-request state of the role hangs on `exchange.context`.
+// Hot: everything here runs per request.
+
+/** How an exchange ended; small integers because they are compared per request. */
+export const Outcome = {
+  /** The whole answer was handed to the client's socket. */
+  COMPLETE: 0,
+  /** The client went away first. */
+  CLIENT_GONE: 1,
+  /** The answer had started and could not be finished; the client's connection was aborted. */
+  TRUNCATED: 2,
+  /** The role called `abort`. */
+  ABORTED: 3,
+} as const;
+export type Outcome = (typeof Outcome)[keyof typeof Outcome];
+
+/** Why forwarding failed before a final answer head arrived. */
+export const FailureCode = {
+  CONNECT_REFUSED: 1,
+  CONNECT_TIMEOUT: 2,
+  CONNECT_ERROR: 3,
+  /** The upstream closed without answering (`EOF`). */
+  CLOSED: 4,
+  RESET: 5,
+  /** The upstream's answer is not HTTP/1.x we accept. */
+  MALFORMED_RESPONSE: 6,
+  /** Upgrade answered with another protocol, QP-82. */
+  UPGRADE_MISMATCH: 7,
+} as const;
+export type FailureCode = (typeof FailureCode)[keyof typeof FailureCode];
+
+export interface UpstreamFailure {
+  readonly code: FailureCode;
+  /** True once any byte of the request may have reached the upstream: no retry elsewhere then. */
+  readonly sent: boolean;
+  /** QP-82 text. */
+  readonly message: string;
+}
+
+/** One upstream address with its own keep-alive pool; made by UpstreamPools, kept by the role. */
+export interface Upstream {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Header changes for one forward. Compile once per route or revision, not per request. */
+export interface HeaderEdits {
+  /** Lower-case names dropped in addition to the hop-by-hop ones. */
+  readonly drop: ReadonlySet<string>;
+  /** Whole lines to add, each `Name: value\r\n`; names set here must be in `drop` to replace. */
+  readonly add: string;
+  /** Replaces Host when not null. */
+  readonly host: string | null;
+  /** Append the peer's address to X-Forwarded-For (QP-67). */
+  readonly forwardedFor: boolean;
+}
+
+export interface Exchange {
+  readonly method: string;
+  /** Raw request target in origin form, byte-exact (QP-58). */
+  readonly target: string;
+  /** Host header or authority of an absolute target; '' when a 1.0 request had none. */
+  readonly host: string;
+  /** 0 for HTTP/1.0, 1 for HTTP/1.1. */
+  readonly minorVersion: number;
+  /** Declared body length; 0 = no body, -1 = chunked. */
+  readonly contentLength: number;
+  readonly isUpgrade: boolean;
+  /** Peer address without port. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** First line of that header, trimmed; '' when absent. `name` is lower-case. */
+  header(name: string): string;
+  /** True once a final head or any body byte was handed to the client's socket. */
+  readonly responseStarted: boolean;
+  /** Status handed to the client, 0 before. */
+  readonly responseStatus: number;
+  /** Answer body bytes handed to the client's socket so far. */
+  readonly responseBytes: number;
+  /** Request body bytes read so far. */
+  readonly requestBytes: number;
+  readonly ended: boolean;
+  /** The role's per-request object; null until the role sets it. */
+  context: unknown;
+
+  /** Answers locally. `headers` are whole lines; Content-Length and Date are added. Ignored after the end. */
+  respond(status: number, headers: string, body: string): void;
+  /** Sends the request to `upstream` and relays the answer. May be called again from onUpstreamFailure. */
+  forward(upstream: Upstream, edits: HeaderEdits): void;
+  /** Drops an upstream under way so that `respond` can answer instead; no-op without one. */
+  cancelForward(): void;
+  /** Resets both sides; ends with Outcome.ABORTED. */
+  abort(): void;
+  /** Adds lines to the answer's head, before it is sent. */
+  addResponseHeaders(lines: string): void;
+}
+
+export interface ExchangeHandler {
+  /** Must lead to exactly one respond, forward or abort, now or later. The body is paused until then. */
+  onRequest(exchange: Exchange): void;
+  /** The final answer head is about to be written. */
+  onResponseHead(exchange: Exchange, status: number): void;
+  /** Answer bytes (or tunnelled bytes from the app) went to the client. */
+  onResponseBytes(exchange: Exchange, byteCount: number): void;
+  /** No answer head will come. The handler answers, or forwards elsewhere if `!failure.sent`. */
+  onUpstreamFailure(exchange: Exchange, failure: UpstreamFailure): void;
+  /** Exactly once per onRequest. */
+  onEnd(exchange: Exchange, outcome: Outcome): void;
+}
+
+export interface ListenOptions {
+  host: string;
+  /** 0 = any free port. */
+  port: number;
+}
+
+export interface HttpServer {
+  listen(options: ListenOptions): Promise<{ port: number }>;
+  /** Stops accepting; idle connections close, busy ones close after their answer (`Connection: close`). */
+  drain(): Promise<void>;
+  /** Closes everything now. */
+  close(): Promise<void>;
+  readonly connectionCount: number;
+}
+
+/** Protocol-level limits and timeouts of a server, QP-5. */
+export interface HttpServerLimits {
+  /** Whole request head; above it 431 and close. */
+  maxHeadBytes: number;
+  /** The head must arrive within this long. */
+  headTimeoutMs: number;
+  /** Request body bytes read ahead while the role has not decided yet. */
+  readAheadBytes: number;
+}
+
+/** Settings of the upstream side, QP-61 to QP-64. */
+export interface UpstreamOptions {
+  /** Idle connections kept per upstream. */
+  maxIdlePerUpstream: number;
+  idleTimeoutMs: number;
+  /** First dial attempt; grows by 1.4 per try (QP-63). */
+  dialTimeoutMs: number;
+  maxDialAttempts: number;
+}
