@@ -11,9 +11,14 @@ const quiet = process.argv.includes('--quiet');
 
 function run(command, args) {
   if (!quiet) console.log(`> ${command} ${args.join(' ')}`);
-  const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', quiet ? 'ignore' : 'inherit', 'inherit'] });
+  const result = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', quiet ? 'ignore' : 'inherit', 'inherit'],
+  });
   if (result.status !== 0) {
-    console.error(`${command} ${args.join(' ')} failed (${result.error?.message ?? `exit code ${result.status}`})`);
+    console.error(
+      `${command} ${args.join(' ')} failed (${result.error?.message ?? `exit code ${result.status}`})`,
+    );
     process.exit(result.status ?? 1);
   }
 }

@@ -34,13 +34,22 @@ export function findCondition(
   return object?.status?.conditions?.find((condition) => condition.type === type);
 }
 
-export function isConditionTrue(object: { status?: CommonStatus | undefined } | undefined, type: string): boolean {
+export function isConditionTrue(
+  object: { status?: CommonStatus | undefined } | undefined,
+  type: string,
+): boolean {
   return findCondition(object, type)?.status === 'True';
 }
 
 /** `Ready` is True and was computed for the current generation. */
-export function isReady(object: { metadata: { generation?: number }; status?: CommonStatus | undefined }): boolean {
-  return object.status?.observedGeneration === object.metadata.generation && isConditionTrue(object, READY);
+export function isReady(object: {
+  metadata: { generation?: number };
+  status?: CommonStatus | undefined;
+}): boolean {
+  return (
+    object.status?.observedGeneration === object.metadata.generation &&
+    isConditionTrue(object, READY)
+  );
 }
 
 /** Changes the conditions of one status in place; create one per reconcile pass. */
@@ -85,9 +94,12 @@ export class ConditionManager {
   /** CP-45. */
   markUnknown(type: string, reason?: string, message?: string): void {
     this.#put(this.#condition(type, 'Unknown', reason, message));
-    const anyFalse = this.#set.dependents.some((dependent) => this.get(dependent)?.status === 'False');
+    const anyFalse = this.#set.dependents.some(
+      (dependent) => this.get(dependent)?.status === 'False',
+    );
     if (anyFalse) {
-      if (this.get(READY)?.status !== 'False') this.#put(this.#condition(READY, 'False', reason, message));
+      if (this.get(READY)?.status !== 'False')
+        this.#put(this.#condition(READY, 'False', reason, message));
       return;
     }
     if (this.#isDependent(type)) this.#put(this.#condition(READY, 'Unknown', reason, message));
@@ -97,7 +109,8 @@ export class ConditionManager {
   mirror(type: string, source: Condition | undefined): void {
     if (source === undefined) this.markUnknown(type);
     else if (source.status === 'True') this.markTrue(type, source.reason, source.message);
-    else if (source.status === 'False') this.markFalse(type, source.reason ?? '', source.message ?? '');
+    else if (source.status === 'False')
+      this.markFalse(type, source.reason ?? '', source.message ?? '');
     else this.markUnknown(type, source.reason, source.message);
   }
 
@@ -105,7 +118,12 @@ export class ConditionManager {
     return this.#set.dependents.includes(type);
   }
 
-  #condition(type: string, status: Condition['status'], reason?: string, message?: string): Condition {
+  #condition(
+    type: string,
+    status: Condition['status'],
+    reason?: string,
+    message?: string,
+  ): Condition {
     const condition: Condition = { type, status };
     if (type !== READY && !this.#isDependent(type)) condition.severity = 'Info';
     if (reason !== undefined && reason !== '') condition.reason = reason;
@@ -140,11 +158,17 @@ export class ConditionManager {
   }
 }
 
-function latest(conditions: readonly Condition[], status: Condition['status']): Condition | undefined {
+function latest(
+  conditions: readonly Condition[],
+  status: Condition['status'],
+): Condition | undefined {
   let found: Condition | undefined;
   for (const condition of conditions) {
     if (condition.status !== status) continue;
-    if (found === undefined || (condition.lastTransitionTime ?? '') > (found.lastTransitionTime ?? '')) {
+    if (
+      found === undefined ||
+      (condition.lastTransitionTime ?? '') > (found.lastTransitionTime ?? '')
+    ) {
       found = condition;
     }
   }
@@ -153,6 +177,9 @@ function latest(conditions: readonly Condition[], status: Condition['status']): 
 
 function sameApartFromTime(a: Condition, b: Condition): boolean {
   return (
-    a.status === b.status && a.severity === b.severity && a.reason === b.reason && a.message === b.message
+    a.status === b.status &&
+    a.severity === b.severity &&
+    a.reason === b.reason &&
+    a.message === b.message
   );
 }

@@ -32,7 +32,12 @@ const readyColumns: PrinterColumn[] = [
   { name: 'Reason', type: 'string', path: `${READY}.reason` },
 ];
 const age: PrinterColumn = { name: 'Age', type: 'date', path: '.metadata.creationTimestamp' };
-const text = (name: string, path: string, priority = 0): PrinterColumn => ({ name, type: 'string', path, priority });
+const text = (name: string, path: string, priority = 0): PrinterColumn => ({
+  name,
+  type: 'string',
+  path,
+  priority,
+});
 const whole = (name: string, path: string): PrinterColumn => ({ name, type: 'integer', path });
 
 type Row = Pick<Kind, 'kind' | 'plural' | 'columns'> & Partial<Kind>;
@@ -53,7 +58,11 @@ function row(group: string, version: string, custom: boolean, given: Row): Kind 
 
 const SERVING = ['all', 'knative', 'serving'];
 const serving = (version: string, given: Row): Kind =>
-  row('serving.knative.dev', version, true, { categories: SERVING, subresources: ['status'], ...given });
+  row('serving.knative.dev', version, true, {
+    categories: SERVING,
+    subresources: ['status'],
+    ...given,
+  });
 const internal = (group: string, category: string, given: Row): Kind =>
   row(`${group}.internal.knative.dev`, 'v1alpha1', true, {
     categories: ['knative-internal', category],
@@ -187,8 +196,19 @@ export const CoreService = core({
   subresources: ['status'],
   columns: [],
 });
-export const Endpoints = core({ kind: 'Endpoints', plural: 'endpoints', singular: 'endpoints', shortNames: ['ep'], columns: [] });
-export const ConfigMap = core({ kind: 'ConfigMap', plural: 'configmaps', shortNames: ['cm'], columns: [] });
+export const Endpoints = core({
+  kind: 'Endpoints',
+  plural: 'endpoints',
+  singular: 'endpoints',
+  shortNames: ['ep'],
+  columns: [],
+});
+export const ConfigMap = core({
+  kind: 'ConfigMap',
+  plural: 'configmaps',
+  shortNames: ['cm'],
+  columns: [],
+});
 export const Secret = core({ kind: 'Secret', plural: 'secrets', columns: [] });
 export const Event = core({ kind: 'Event', plural: 'events', shortNames: ['ev'], columns: [] });
 export const Node = core({
@@ -199,7 +219,12 @@ export const Node = core({
   subresources: ['status'],
   columns: [],
 });
-export const ServiceAccount = core({ kind: 'ServiceAccount', plural: 'serviceaccounts', shortNames: ['sa'], columns: [age] });
+export const ServiceAccount = core({
+  kind: 'ServiceAccount',
+  plural: 'serviceaccounts',
+  shortNames: ['sa'],
+  columns: [age],
+});
 export const Deployment = row('apps', 'v1', false, {
   kind: 'Deployment',
   plural: 'deployments',
@@ -265,9 +290,17 @@ export function findKind(apiVersion: string, kindName: string): Kind | undefined
 }
 
 /** Path of a collection, or of one object when `name` is given (GVR path of the KN notation). */
-export function resourcePath(kind: Kind, namespace: string | undefined, name?: string, subresource?: string): string {
+export function resourcePath(
+  kind: Kind,
+  namespace: string | undefined,
+  name?: string,
+  subresource?: string,
+): string {
   const base = kind.group === '' ? `/api/${kind.version}` : `/apis/${kind.group}/${kind.version}`;
-  const scope = kind.namespaced && namespace !== undefined && namespace !== '' ? `/namespaces/${namespace}` : '';
+  const scope =
+    kind.namespaced && namespace !== undefined && namespace !== ''
+      ? `/namespaces/${namespace}`
+      : '';
   const object = name === undefined ? '' : `/${encodeURIComponent(name)}`;
   return `${base}${scope}/${kind.plural}${object}${subresource === undefined ? '' : `/${subresource}`}`;
 }

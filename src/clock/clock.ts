@@ -11,18 +11,25 @@ export interface TimerHandle {
 export interface Clock {
   /** Milliseconds since the Unix epoch, whole. */
   nowMs(): number;
+  /** The same with fraction, comparable between processes of one machine; may drift from `nowMs`. */
+  preciseNowMs(): number;
   /** Milliseconds since an arbitrary start, with fraction; never goes back. */
   monotonicMs(): number;
   /** Calls `callback` once after `delayMs` (>= 0). Does not keep the process alive when `background`. */
   setTimer(delayMs: number, callback: () => void, options?: { background?: boolean }): TimerHandle;
   /** Calls `callback` every `periodMs` (> 0) until cancelled. */
-  setTicker(periodMs: number, callback: () => void, options?: { background?: boolean }): TimerHandle;
+  setTicker(
+    periodMs: number,
+    callback: () => void,
+    options?: { background?: boolean },
+  ): TimerHandle;
   /** Resolves after `delayMs`. */
   sleep(delayMs: number): Promise<void>;
 }
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
+  preciseNowMs: () => performance.timeOrigin + performance.now(),
   monotonicMs: () => performance.now(),
   setTimer(delayMs, callback, options) {
     const timer = setTimeout(callback, delayMs);

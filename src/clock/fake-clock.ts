@@ -25,6 +25,10 @@ export class FakeClock implements Clock {
     return this.#startMs + Math.floor(this.#elapsedMs);
   }
 
+  preciseNowMs(): number {
+    return this.#startMs + this.#elapsedMs;
+  }
+
   monotonicMs(): number {
     return this.#elapsedMs;
   }
@@ -70,7 +74,12 @@ export class FakeClock implements Clock {
 
   #add(delayMs: number, periodMs: number | null, callback: () => void): TimerHandle {
     this.#sequence += 1;
-    const timer = { dueMs: this.#elapsedMs + Math.max(0, delayMs), sequence: this.#sequence, periodMs, callback };
+    const timer = {
+      dueMs: this.#elapsedMs + Math.max(0, delayMs),
+      sequence: this.#sequence,
+      periodMs,
+      callback,
+    };
     this.#pending.add(timer);
     return { cancel: () => this.#pending.delete(timer) };
   }
@@ -79,7 +88,11 @@ export class FakeClock implements Clock {
     let next: PendingTimer | null = null;
     for (const timer of this.#pending) {
       if (timer.dueMs > untilMs) continue;
-      if (next === null || timer.dueMs < next.dueMs || (timer.dueMs === next.dueMs && timer.sequence < next.sequence)) {
+      if (
+        next === null ||
+        timer.dueMs < next.dueMs ||
+        (timer.dueMs === next.dueMs && timer.sequence < next.sequence)
+      ) {
         next = timer;
       }
     }

@@ -46,7 +46,11 @@ export interface KubeClient {
     kind: Kind,
     key: ObjectName,
     patch: Patch,
-    options?: { subresource?: 'status' | 'scale'; dryRun?: boolean; fieldValidation?: 'Strict' | 'Warn' | 'Ignore' },
+    options?: {
+      subresource?: 'status' | 'scale';
+      dryRun?: boolean;
+      fieldValidation?: 'Strict' | 'Warn' | 'Ignore';
+    },
   ): Promise<T>;
   delete(kind: Kind, key: ObjectName, options?: DeleteOptions): Promise<void>;
   /** Any other request; `path` starts with `/`. The body, if any, is sent as JSON. */
@@ -83,8 +87,10 @@ export class ApiError extends Error {
   }
 }
 
-export const isNotFound = (error: unknown): boolean => error instanceof ApiError && error.code === 404;
-export const isConflict = (error: unknown): boolean => error instanceof ApiError && error.reason === 'Conflict';
+export const isNotFound = (error: unknown): boolean =>
+  error instanceof ApiError && error.code === 404;
+export const isConflict = (error: unknown): boolean =>
+  error instanceof ApiError && error.reason === 'Conflict';
 export const isAlreadyExists = (error: unknown): boolean =>
   error instanceof ApiError && error.reason === 'AlreadyExists';
 export const isGone = (error: unknown): boolean => error instanceof ApiError && error.code === 410;

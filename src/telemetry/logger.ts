@@ -20,10 +20,21 @@ export interface LogSink {
   write(line: string): void;
 }
 
-const REDACTED_PATHS = ['token', 'authorization', 'password', 'secret', '*.token', '*.authorization', '*.password'];
+const REDACTED_PATHS = [
+  'token',
+  'authorization',
+  'password',
+  'secret',
+  '*.token',
+  '*.authorization',
+  '*.password',
+];
 
 /** One JSON line per entry: `severity`, `timestamp` (RFC 3339), `logger`, `message`, then the fields. */
-export function createLogger(name: string, options: { level?: LogLevel; sink?: LogSink } = {}): Logger {
+export function createLogger(
+  name: string,
+  options: { level?: LogLevel; sink?: LogSink } = {},
+): Logger {
   const instance = pino(
     {
       level: options.level ?? 'info',
