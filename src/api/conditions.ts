@@ -147,7 +147,8 @@ export class ConditionManager {
 
   /** CP-46: a condition that differs only in time is left alone. */
   #put(condition: Condition): void {
-    const conditions = (this.#status.conditions ??= []);
+    this.#status.conditions ??= [];
+    const conditions = this.#status.conditions;
     const index = conditions.findIndex((existing) => existing.type === condition.type);
     const existing = index < 0 ? undefined : conditions[index];
     if (existing !== undefined && sameApartFromTime(existing, condition)) return;
