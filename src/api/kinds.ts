@@ -1,6 +1,6 @@
 // Every kind the product knows, as a row of data. The embedded API server derives paths, discovery,
-// tables and schemas from these rows, the client derives request paths, the CLI derives names: a new
-// kind is a new row here and nothing else.
+// tables and schemas from these rows, the client derives request paths, the CLI derives names: a
+// new kind is a new row here and nothing else.
 
 /** One printer column (KN-142). `path` is a Kubernetes JSONPath without braces. */
 export interface PrinterColumn {
@@ -170,7 +170,7 @@ export const Image = internal('caching', 'caching', {
   columns: [text('Image', '.spec.image')],
 });
 
-// Built-in kinds. Columns with behaviour of their own (pods, deployments, services, …) are rendered by
+// Built-in kinds. Columns with behaviour of their own (pods, deployments, …) are rendered by
 // the API server's table code by kind; the rows here are what is a plain path.
 export const Namespace = core({
   kind: 'Namespace',

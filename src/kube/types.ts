@@ -35,7 +35,7 @@ export interface WatchEvent<T extends KubeObject = KubeObject> {
   object: T;
 }
 
-/** Every method rejects with ApiError for an answer that is not 2xx, and with a network error otherwise. */
+/** Methods reject with ApiError for an answer that is not 2xx, with a network error otherwise. */
 export interface KubeClient {
   get<T extends KubeObject>(kind: Kind, key: ObjectName): Promise<T>;
   list<T extends KubeObject>(kind: Kind, options?: ListOptions): Promise<KubeList<T>>;
@@ -106,7 +106,7 @@ export interface Lister<T extends KubeObject> {
   byOwner(uid: string): T[];
 }
 
-/** `current` null = deleted; `previous` null = added. An exception costs this call only (logged). */
+/** `current` null = deleted; `previous` null = added. A throw costs this call only (logged). */
 export type ChangeHandler<T extends KubeObject> = (current: T | null, previous: T | null) => void;
 
 export interface Informer<T extends KubeObject> {
@@ -122,7 +122,7 @@ export interface Informer<T extends KubeObject> {
 /** One informer per kind and process, shared by whoever asks. */
 export interface InformerFactory {
   informer<T extends KubeObject>(kind: Kind): Informer<T>;
-  /** Starts every informer asked for so far, and later ones at once; resolves when all have synced. */
+  /** Starts all informers asked for, later ones at once; resolves when all have synced. */
   start(): Promise<void>;
   stop(): Promise<void>;
 }

@@ -1,9 +1,9 @@
-// What the data-plane roles (queue-proxy, activator, gateway) see of HTTP. A server engine parses one
-// request head, hands an Exchange to the role, and the role answers it (`respond`) or forwards it to
-// an upstream (`forward`). Each exchange ends exactly once in `onEnd`, whatever happened, so that is
-// where slots are released and statistics are counted. No closures or promises per request: handlers
-// are methods, per-request state of the role hangs on `exchange.context`.
-// Hot: everything here runs per request.
+// What the data-plane roles (queue-proxy, activator, gateway) see of HTTP. A server engine parses
+// one request head, hands an Exchange to the role, and the role answers it (`respond`) or forwards
+// it to an upstream (`forward`). Each exchange ends exactly once in `onEnd`, whatever happened, so
+// that is where slots are released and statistics are counted. No closures or promises per request:
+// handlers are methods, per-request state of the role hangs on `exchange.context`. Hot: everything
+// here runs per request.
 
 /** How an exchange ended; small integers because they are compared per request. */
 export const Outcome = {
@@ -87,9 +87,9 @@ export interface Exchange {
   /** The role's per-request object; null until the role sets it. */
   context: unknown;
 
-  /** Answers locally. `headers` are whole lines; Content-Length and Date are added. Ignored after the end. */
+  /** Answers locally. `headers` are whole lines; Content-Length and Date are added. */
   respond(status: number, headers: string, body: string): void;
-  /** Sends the request to `upstream` and relays the answer. May be called again from onUpstreamFailure. */
+  /** Sends the request to `upstream`, relays the answer. Again from onUpstreamFailure, if need be. */
   forward(upstream: Upstream, edits: HeaderEdits): void;
   /** Drops an upstream under way so that `respond` can answer instead; no-op without one. */
   cancelForward(): void;
@@ -100,7 +100,7 @@ export interface Exchange {
 }
 
 export interface ExchangeHandler {
-  /** Must lead to exactly one respond, forward or abort, now or later. The body is paused until then. */
+  /** Leads to exactly one respond, forward or abort, now or later; the body is paused till then. */
   onRequest(exchange: Exchange): void;
   /** The final answer head is about to be written. */
   onResponseHead(exchange: Exchange, status: number): void;
@@ -120,7 +120,7 @@ export interface ListenOptions {
 
 export interface HttpServer {
   listen(options: ListenOptions): Promise<{ port: number }>;
-  /** Stops accepting; idle connections close, busy ones close after their answer (`Connection: close`). */
+  /** Stops accepting; idle connections close, busy ones after their answer (`Connection: close`). */
   drain(): Promise<void>;
   /** Closes everything now. */
   close(): Promise<void>;

@@ -1,5 +1,5 @@
-// The phases of a wake from zero, logged by whichever role reaches them. All processes of one machine
-// share a clock, so whoever collects the lines can print one timeline per wake.
+// The phases of a wake from zero, logged by whichever role reaches them. All processes of one
+// machine share a clock, so whoever collects the lines can print one timeline per wake.
 
 import type { Clock } from '../clock/clock.ts';
 import type { Logger } from './logger.ts';
