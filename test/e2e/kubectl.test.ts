@@ -1,0 +1,107 @@
+// Stock kubectl against the embedded API, with the kubeconfig `up` writes.
+
+import { spawnSync } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  exampleService,
+  type Pilotlight,
+  startPilotlight,
+  temporaryFolder,
+  until,
+} from '../support/pilotlight.ts';
+
+// Without kubectl there is nothing to drive: the CI entry installs it, a laptop may not have it.
+const hasKubectl = spawnSync('kubectl', ['version', '--client']).status === 0;
+const folder = temporaryFolder();
+const manifest = join(folder, 'service.yaml');
+let pilotlight: Pilotlight;
+
+function kubectl(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  const result = spawnSync('kubectl', ['--kubeconfig', pilotlight.kubeconfig, ...args], {
+    encoding: 'utf8',
+    timeout: 60_000,
+    env: { ...process.env, HOME: folder },
+  });
+  return { status: result.status, stdout: result.stdout, stderr: result.stderr };
+}
+
+beforeAll(async () => {
+  if (hasKubectl) pilotlight = await startPilotlight();
+  const service = exampleService('hello', 'hello', {
+    annotations: { 'autoscaling.knative.dev/min-scale': '1' },
+  });
+  writeFileSync(manifest, JSON.stringify(service));
+});
+afterAll(async () => {
+  await pilotlight?.[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe.skipIf(!hasKubectl)('kubectl', () => {
+  it('applies a service, waits for Ready and applies again unchanged (KN-281)', () => {
+    const created = kubectl('apply', '-f', manifest);
+    expect(created.stderr + created.stdout).toContain('service.serving.knative.dev/hello created');
+    const waited = kubectl('wait', '--for=condition=Ready', 'ksvc/hello', '--timeout=30s');
+    expect(waited.stdout).toContain('condition met');
+    expect(kubectl('apply', '-f', manifest).stdout).toContain('unchanged');
+  });
+
+  it("prints Knative's columns (CP-82)", () => {
+    const table = (kind: string) => kubectl('get', kind).stdout.split('\n');
+    expect(table('ksvc')[0]?.split(/\s{2,}/)).toEqual([
+      'NAME',
+      'URL',
+      'LATESTCREATED',
+      'LATESTREADY',
+      'READY',
+      'REASON',
+    ]);
+    expect(table('ksvc')[1]).toMatch(/hello\s+http:\/\/hello\.default\.localhost\S*\s+hello-00001/);
+    expect(table('configuration')[0]).toMatch(
+      /NAME\s+LATESTCREATED\s+LATESTREADY\s+READY\s+REASON/,
+    );
+    expect(table('revision')[0]).toMatch(
+      /CONFIG NAME\s+GENERATION\s+READY\s+REASON\s+ACTUAL REPLICAS/,
+    );
+    expect(table('route')[0]).toMatch(/NAME\s+URL\s+READY\s+REASON/);
+    expect(table('podautoscaler')[0]).toMatch(/NAME\s+DESIREDSCALE\s+ACTUALSCALE\s+READY\s+REASON/);
+    expect(table('deployment')[0]).toMatch(/NAME\s+READY\s+UP-TO-DATE\s+AVAILABLE\s+AGE/);
+    expect(table('pods')[1]).toMatch(/hello-00001-deployment-\S+\s+2\/2\s+Running\s+0\s+\d+s/);
+  });
+
+  it('reads several kinds in one command', () => {
+    const all = kubectl(
+      'get',
+      'ksvc,configuration,revision,route,podautoscaler,deployment,pods',
+      '-o',
+      'name',
+    );
+    expect(all.status).toBe(0);
+    expect(all.stdout.trim().split('\n').length).toBe(7);
+  });
+
+  it('prints the log of a pod', () => {
+    const pod = kubectl('get', 'pods', '-o', 'name').stdout.trim().split('\n')[0] ?? '';
+    expect(kubectl('logs', pod).stdout).toMatch(/listening/i);
+  });
+
+  it('reports an unknown field as kubectl users know it (KN-176)', () => {
+    const bad = exampleService('typo', 'hello');
+    (bad.spec as Record<string, unknown>)['templat'] = {};
+    writeFileSync(join(folder, 'typo.yaml'), JSON.stringify(bad));
+    const result = kubectl('apply', '-f', join(folder, 'typo.yaml'));
+    expect(result.status).not.toBe(0);
+    expect(result.stderr).toContain('unknown field "spec.templat"');
+  });
+
+  it('deletes the service and everything it owns', async () => {
+    expect(kubectl('delete', 'ksvc', 'hello').stdout).toContain('"hello" deleted');
+    await until(
+      'nothing of it to be left',
+      () => kubectl('get', 'configuration,revision,route,pods', '-o', 'name').stdout.trim() === '',
+      30_000,
+    );
+  });
+});
