@@ -1,0 +1,84 @@
+// Every failure the data plane answers a client with: stable code, status, who caused it, whether
+// trying again can help, and the text. One place, so replies, logs, metrics and docs/errors.md cannot
+// disagree; a test compares this table with the document. Retired codes are never used again.
+// A role with failures of its own adds rows to the table here.
+// Overload is not an exception: rows are constants, so refusing a request creates nothing.
+
+/** How the text becomes a body. */
+export type ErrorBody =
+  /** Message plus one newline, with `nosniff`: what Knative's components send. */
+  | 'plain'
+  /** Exactly the message, without `nosniff` (QP-49). */
+  | 'bare'
+  /** No body and no content type. */
+  | 'empty';
+
+export interface ErrorRow {
+  /** Stable identifier, for logs, metrics and docs. */
+  readonly code: string;
+  readonly status: number;
+  /** Who caused it. */
+  readonly source: 'upstream' | 'downstream' | 'internal';
+  /** True when the same request may succeed if sent again. */
+  readonly retryable: boolean;
+  /** Fixed text, or the beginning of one that is completed with a detail. */
+  readonly message: string;
+  readonly body: ErrorBody;
+}
+
+const row = (
+  code: string,
+  status: number,
+  source: ErrorRow['source'],
+  retryable: boolean,
+  message: string,
+  body: ErrorBody = 'plain',
+): ErrorRow => Object.freeze({ code, status, source, retryable, message, body });
+
+export const ERRORS = {
+  QUEUE_FULL: row('KN_QUEUE_FULL', 503, 'internal', true, 'pending request queue full'),
+  REQUEST_TIMEOUT: row('KN_REQUEST_TIMEOUT', 504, 'upstream', false, 'request timeout', 'bare'),
+  SHUTTING_DOWN: row('KN_SHUTTING_DOWN', 503, 'internal', true, 'shutting down'),
+  NOT_READY: row('KN_NOT_READY', 503, 'upstream', true, '', 'empty'),
+  PROBE_HEADER_UNEXPECTED: row(
+    'KN_PROBE_HEADER_UNEXPECTED',
+    400,
+    'downstream',
+    false,
+    'unexpected probe header value: ',
+  ),
+  PROBE_HASH_MISSING: row(
+    'KN_PROBE_HASH_MISSING',
+    400,
+    'downstream',
+    false,
+    'a probe request must contain a non-empty "K-Network-Hash" header',
+  ),
+  PATH_NOT_FOUND: row('KN_PATH_NOT_FOUND', 404, 'downstream', false, '404 page not found'),
+  METHOD_NOT_ALLOWED: row('KN_METHOD_NOT_ALLOWED', 405, 'downstream', false, 'method not allowed'),
+  UPSTREAM_REFUSED: row('KN_UPSTREAM_REFUSED', 502, 'upstream', true, 'connection refused'),
+  UPSTREAM_DIAL_TIMEOUT: row(
+    'KN_UPSTREAM_DIAL_TIMEOUT',
+    502,
+    'upstream',
+    true,
+    'timed out dialing',
+  ),
+  UPSTREAM_DIAL_FAILED: row('KN_UPSTREAM_DIAL_FAILED', 502, 'upstream', true, 'dial failed'),
+  UPSTREAM_CLOSED: row('KN_UPSTREAM_CLOSED', 502, 'upstream', false, 'EOF'),
+  UPSTREAM_RESET: row('KN_UPSTREAM_RESET', 502, 'upstream', false, 'connection reset by peer'),
+  UPSTREAM_MALFORMED: row(
+    'KN_UPSTREAM_MALFORMED',
+    502,
+    'upstream',
+    false,
+    'malformed HTTP response',
+  ),
+  UPGRADE_MISMATCH: row(
+    'KN_UPGRADE_MISMATCH',
+    502,
+    'upstream',
+    false,
+    'backend tried to switch protocol',
+  ),
+} as const satisfies Record<string, ErrorRow>;
