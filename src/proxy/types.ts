@@ -87,8 +87,11 @@ export interface Exchange {
   /** The role's per-request object; null until the role sets it. */
   context: unknown;
 
-  /** Answers locally. `headers` are whole lines; Content-Length and Date are added. */
-  respond(status: number, headers: string, body: string): void;
+  /**
+   * Answers locally. `headers` are whole lines; Content-Length and Date are added. A string body is
+   * sent as UTF-8, bytes as they are.
+   */
+  respond(status: number, headers: string, body: string | Uint8Array): void;
   /** Sends the request to `upstream`, relays the answer. Again from onUpstreamFailure, if need be. */
   forward(upstream: Upstream, edits: HeaderEdits): void;
   /** Drops an upstream under way so that `respond` can answer instead; no-op without one. */
