@@ -81,4 +81,25 @@ export const ERRORS = {
     false,
     'backend tried to switch protocol',
   ),
+  // Activator.
+  ACTIVATOR_UNHEALTHY: row('KN_ACTIVATOR_UNHEALTHY', 500, 'internal', true, 'unhealthy'),
+  ACTIVATOR_TIMEOUT: row(
+    'KN_ACTIVATOR_TIMEOUT',
+    504,
+    'upstream',
+    false,
+    'activator request timeout',
+    'bare',
+  ),
+  REVISION_NOT_FOUND: row(
+    'KN_REVISION_NOT_FOUND',
+    404,
+    'downstream',
+    false,
+    'Error getting active endpoint: ',
+  ),
+  REVISION_FAILED: row('KN_REVISION_FAILED', 503, 'upstream', false, 'revision cannot start: '),
+  // Gateway.
+  ROUTE_NOT_FOUND: row('KN_ROUTE_NOT_FOUND', 404, 'downstream', false, '', 'empty'),
+  NO_READY_BACKEND: row('KN_NO_READY_BACKEND', 503, 'upstream', true, 'no ready backend'),
 } as const satisfies Record<string, ErrorRow>;
