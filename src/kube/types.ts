@@ -13,6 +13,9 @@ export interface ListOptions {
   namespace?: string;
   labelSelector?: string;
   fieldSelector?: string;
+  /** At most this many items; the answer's `metadata.continue` asks for the rest (KN-153). */
+  limit?: number;
+  continue?: string;
 }
 
 /** The content type is always named, because servers default to different ones. */
