@@ -52,7 +52,7 @@ export class LeaderElector {
   readonly #timings: LeaseTimings;
   #isLeader = false;
   #isStopped = false;
-  #renewedMs = 0;
+  #deadline: { cancel(): void } | null = null;
   #observed = { version: '', atMs: 0 };
   #timer: { cancel(): void } | null = null;
   #attempt: Promise<void> = Promise.resolve();
@@ -78,6 +78,7 @@ export class LeaderElector {
     this.#isStopped = true;
     this.#timer?.cancel();
     await this.#attempt;
+    this.#deadline?.cancel();
     if (!this.#isLeader) return;
     this.#setLeader(false);
     try {
@@ -89,25 +90,27 @@ export class LeaderElector {
 
   async #tick(): Promise<void> {
     const { clock, logger, name, random } = this.#options;
+    const startedMs = clock.monotonicMs();
     try {
-      if (await this.#tryAcquireOrRenew()) {
-        this.#renewedMs = clock.monotonicMs();
-        if (!this.#isStopped) this.#setLeader(true);
-      } else {
-        this.#setLeader(false);
-      }
+      const isOurs = await this.#tryAcquireOrRenew();
+      if (isOurs) this.#extend(startedMs);
+      if (!isOurs || !this.#isStopped) this.#setLeader(isOurs);
     } catch (error) {
       logger.debug({ lease: name, error }, 'lease attempt failed');
-      const sinceMs = clock.monotonicMs() - this.#renewedMs;
-      if (sinceMs + this.#timings.retryPeriodMs > this.#timings.renewDeadlineMs) {
-        this.#setLeader(false);
-      }
     }
     if (this.#isStopped) return;
     const delayMs = this.#timings.retryPeriodMs * (this.#isLeader ? 1 : 1 + 0.2 * random());
     this.#timer = clock.setTimer(delayMs, () => {
       this.#attempt = this.#tick();
     });
+  }
+
+  /** Leading ends by itself unless renewed in time, counted from before the request was sent. */
+  #extend(renewedMs: number): void {
+    const { clock } = this.#options;
+    this.#deadline?.cancel();
+    const leftMs = renewedMs + this.#timings.renewDeadlineMs - clock.monotonicMs();
+    this.#deadline = clock.setTimer(leftMs, () => this.#setLeader(false), { background: true });
   }
 
   async #tryAcquireOrRenew(): Promise<boolean> {
