@@ -1,0 +1,140 @@
+// Tells the autoscaler how busy each revision is (section 7 of ACT). The first request of a revision
+// nobody is tracking is reported at once, before it is counted or queued: that is the signal that
+// wakes a revision from zero. After that one batch per second covers every tracked revision.
+// Invariants: a request leaves through the entry it arrived by (ACT-131); an entry is forgotten only
+// when its average was zero and nobody is inside. Sending never blocks and is never awaited.
+// Hot: `arrive` and `depart` run once per request and do not allocate for a tracked revision.
+
+import type { Clock, TimerHandle } from '../clock/clock.ts';
+import { RequestAccounting } from '../proxy/request-accounting.ts';
+import { emptyStat, encodeStatMessages, type StatMessage } from '../wire/stat.ts';
+
+/** ACT-125. */
+export const REPORT_PERIOD_MS = 1000;
+
+/** A revision as far as reporting goes. */
+export interface ReportSubject {
+  readonly namespace: string;
+  readonly name: string;
+  /** Belongs to the reporter; null = not tracked. */
+  reportEntry: ReportEntry | null;
+  /** The signal of the first request was handed to the socket. */
+  onPokeSent(): void;
+}
+
+export interface ReportEntry {
+  readonly subject: ReportSubject;
+  readonly accounting: RequestAccounting;
+  /** The first request was announced and is to be subtracted once (ACT-128). */
+  isAnnounced: boolean;
+}
+
+export interface StatSink {
+  /** Hands one batch to the socket; false = there is none, and the batch is dropped (ACT-135). */
+  send(batch: Uint8Array): boolean;
+  /** Somebody waits for the connection: dial now if the next attempt is only being waited for. */
+  hurry(): void;
+}
+
+export class ConcurrencyReporter {
+  readonly #podName: string;
+  readonly #sink: StatSink;
+  readonly #clock: Clock;
+  readonly #entries = new Set<ReportEntry>();
+  /** Tracked revisions whose first signal found no connection; a subset of `#entries`. */
+  readonly #unsentPokes = new Set<ReportEntry>();
+  #ticker: TimerHandle | null = null;
+
+  constructor(podName: string, sink: StatSink, clock: Clock) {
+    this.#podName = podName;
+    this.#sink = sink;
+    this.#clock = clock;
+  }
+
+  start(): void {
+    this.#ticker ??= this.#clock.setTicker(REPORT_PERIOD_MS, () => this.report(), {
+      background: true,
+    });
+  }
+
+  stop(): void {
+    this.#ticker?.cancel();
+    this.#ticker = null;
+  }
+
+  get trackedCount(): number {
+    return this.#entries.size;
+  }
+
+  /** Counts a request in; the result belongs to the request until its `depart`. */
+  arrive(subject: ReportSubject, nowMs: number): ReportEntry {
+    const entry = subject.reportEntry ?? this.#track(subject, nowMs);
+    entry.accounting.arrive(nowMs, false);
+    return entry;
+  }
+
+  depart(entry: ReportEntry, nowMs: number): void {
+    entry.accounting.depart(nowMs, false);
+  }
+
+  /** ACT-129: one batch with every tracked revision; idle ones are reported once more, then forgotten. */
+  report(): void {
+    if (this.#entries.size === 0) return;
+    const nowMs = this.#clock.monotonicMs();
+    const messages: StatMessage[] = [];
+    for (const entry of this.#entries) {
+      const seen = entry.accounting.report(nowMs);
+      const announced = entry.isAnnounced ? 1 : 0;
+      entry.isAnnounced = false;
+      messages.push(
+        this.#message(
+          entry.subject,
+          Math.max(seen.averageConcurrency - announced, 0),
+          seen.requestCount - announced,
+        ),
+      );
+      if (seen.averageConcurrency === 0 && entry.accounting.concurrency === 0) this.#forget(entry);
+    }
+    this.#sink.send(encodeStatMessages(messages));
+  }
+
+  /** After a reconnect: signals that were lost while requests kept waiting are sent again. */
+  resendPokes(): void {
+    for (const entry of this.#unsentPokes) {
+      this.#unsentPokes.delete(entry);
+      if (entry.accounting.concurrency > 0) this.#poke(entry);
+    }
+  }
+
+  #track(subject: ReportSubject, nowMs: number): ReportEntry {
+    const entry = { subject, accounting: new RequestAccounting(nowMs), isAnnounced: true };
+    subject.reportEntry = entry;
+    this.#entries.add(entry);
+    this.#poke(entry);
+    return entry;
+  }
+
+  /** ACT-127. */
+  #poke(entry: ReportEntry): void {
+    if (this.#sink.send(encodeStatMessages([this.#message(entry.subject, 1, 1)]))) {
+      entry.subject.onPokeSent();
+      return;
+    }
+    this.#unsentPokes.add(entry);
+    this.#sink.hurry();
+  }
+
+  #forget(entry: ReportEntry): void {
+    this.#entries.delete(entry);
+    this.#unsentPokes.delete(entry);
+    if (entry.subject.reportEntry === entry) entry.subject.reportEntry = null;
+  }
+
+  /** ACT-132: proxied values, uptime and timestamp stay zero. */
+  #message(subject: ReportSubject, concurrency: number, requestCount: number): StatMessage {
+    const stat = emptyStat(this.#podName);
+    stat.averageConcurrentRequests = concurrency;
+    stat.requestCount = requestCount;
+    return { namespace: subject.namespace, name: subject.name, stat };
+  }
+}

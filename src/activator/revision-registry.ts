@@ -1,0 +1,182 @@
+// Keeps one throttler and one pod watcher per Revision in step with the API: Revisions say what
+// exists and how it may be used, private Endpoints where its pods are, public Endpoints which
+// activators share it (ACT-42 to ACT-45, ACT-69 to ACT-72, ACT-77 to ACT-79). Unlike the reference
+// an Endpoints object that comes before its Revision is not lost: both sides are read when either
+// appears. Invariant: a watcher exists exactly while its throttler and its private Endpoints do.
+// `find` is hot: two map lookups, no string built.
+
+import type { Endpoints } from '../api/core.ts';
+import {
+  REVISION_LABEL,
+  REVISION_UID_LABEL,
+  SERVICE_TYPE_LABEL,
+  SERVICE_TYPE_PRIVATE,
+  SERVICE_TYPE_PUBLIC,
+} from '../api/labels.ts';
+import type { Revision } from '../api/serving.ts';
+import type { Clock } from '../clock/clock.ts';
+import type { Informer } from '../kube/types.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { portNameOf, readActivatorAddresses, readDestinations } from './destinations.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { type PodProber, PodWatcher } from './pod-watcher.ts';
+import { readRevisionSettings } from './revision-settings.ts';
+import { RevisionThrottler, type UpstreamSource } from './revision-throttler.ts';
+import { placeAmong } from './slicing.ts';
+import { WakeLog } from './wake-log.ts';
+
+export interface RevisionRegistryDeps {
+  revisions: Informer<Revision>;
+  endpoints: Informer<Endpoints>;
+  upstreams: UpstreamSource;
+  prober: PodProber;
+  clock: Clock;
+  logger: Logger;
+  random: () => number;
+  /** How this activator is listed in public Endpoints (ACT-5 POD_IP). */
+  ownAddress: string;
+}
+
+interface TrackedRevision {
+  readonly uid: string;
+  readonly throttler: RevisionThrottler;
+  watcher: PodWatcher | null;
+}
+
+export class RevisionRegistry {
+  readonly #deps: RevisionRegistryDeps;
+  readonly #dispatcher = new Dispatcher();
+  /** Namespace, then revision name. */
+  readonly #byNamespace = new Map<string, Map<string, TrackedRevision>>();
+  readonly #removeHandlers: (() => void)[] = [];
+
+  constructor(deps: RevisionRegistryDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    const { revisions, endpoints } = this.#deps;
+    this.#removeHandlers.push(
+      revisions.onChange((current, previous) => this.#revisionChanged(current, previous)),
+      endpoints.onChange((current, previous) => this.#endpointsChanged(current, previous)),
+    );
+  }
+
+  stop(): void {
+    for (const remove of this.#removeHandlers) remove();
+    for (const namespace of this.#byNamespace.values()) {
+      for (const tracked of namespace.values()) this.#release(tracked);
+    }
+  }
+
+  find(namespace: string, name: string): RevisionThrottler | null {
+    return this.#byNamespace.get(namespace)?.get(name)?.throttler ?? null;
+  }
+
+  #revisionChanged(current: Revision | null, previous: Revision | null): void {
+    const object = current ?? previous;
+    if (object === null) return;
+    const { namespace = '', name, uid = '' } = object.metadata;
+    const tracked = this.#byNamespace.get(namespace)?.get(name);
+    if (current === null) {
+      if (tracked !== undefined) this.#forget(namespace, name, tracked);
+      return;
+    }
+    if (tracked !== undefined && tracked.uid === uid) {
+      tracked.throttler.update(readRevisionSettings(current));
+      return;
+    }
+    if (tracked !== undefined) this.#forget(namespace, name, tracked);
+    this.#track(namespace, name, current);
+  }
+
+  #track(namespace: string, name: string, revision: Revision): void {
+    const { clock, logger, random, upstreams } = this.#deps;
+    const throttler: RevisionThrottler = new RevisionThrottler(
+      namespace,
+      name,
+      readRevisionSettings(revision),
+      {
+        upstreams,
+        clock,
+        random,
+        dispatcher: this.#dispatcher,
+        wake: new WakeLog(`${namespace}/${name}`, logger, clock),
+        onSuspect: (dest) => tracked.watcher?.suspect(dest),
+      },
+    );
+    const tracked: TrackedRevision = {
+      uid: revision.metadata.uid ?? '',
+      throttler,
+      watcher: null,
+    };
+    let revisions = this.#byNamespace.get(namespace);
+    if (revisions === undefined) {
+      revisions = new Map();
+      this.#byNamespace.set(namespace, revisions);
+    }
+    revisions.set(name, tracked);
+    for (const endpoints of this.#deps.endpoints.lister.byLabel(REVISION_LABEL, name)) {
+      if (endpoints.metadata.namespace === namespace) this.#apply(tracked, endpoints);
+    }
+  }
+
+  /** ACT-44: requests already held keep the detached throttler until they end. */
+  #forget(namespace: string, name: string, tracked: TrackedRevision): void {
+    const revisions = this.#byNamespace.get(namespace);
+    revisions?.delete(name);
+    if (revisions?.size === 0) this.#byNamespace.delete(namespace);
+    this.#release(tracked);
+  }
+
+  #release(tracked: TrackedRevision): void {
+    tracked.watcher?.stop();
+    tracked.watcher = null;
+    tracked.throttler.stop();
+  }
+
+  #endpointsChanged(current: Endpoints | null, previous: Endpoints | null): void {
+    const object = current ?? previous;
+    const name = object?.metadata.labels?.[REVISION_LABEL];
+    if (object === null || name === undefined || name === '') return;
+    const tracked = this.#byNamespace.get(object.metadata.namespace ?? '')?.get(name);
+    if (tracked === undefined) return;
+    if (current !== null) {
+      this.#apply(tracked, current);
+    } else if (isPrivate(object)) {
+      // ACT-102: nothing is reported; the revision keeps the pods it has until it goes too.
+      tracked.watcher?.stop();
+      tracked.watcher = null;
+    }
+  }
+
+  #apply(tracked: TrackedRevision, endpoints: Endpoints): void {
+    const { throttler } = tracked;
+    const portName = portNameOf(throttler.settings.protocol);
+    if (isPrivate(endpoints)) {
+      tracked.watcher ??= this.#createWatcher(throttler);
+      tracked.watcher.update(readDestinations(endpoints, portName));
+    } else if (endpoints.metadata.labels?.[SERVICE_TYPE_LABEL] === SERVICE_TYPE_PUBLIC) {
+      const addresses = readActivatorAddresses(endpoints, portName);
+      const place = placeAmong(addresses, this.#deps.ownAddress);
+      if (place !== null) throttler.setPlace(place);
+    }
+  }
+
+  #createWatcher(throttler: RevisionThrottler): PodWatcher {
+    return new PodWatcher({
+      prober: this.#deps.prober,
+      clock: this.#deps.clock,
+      earlyReady: throttler.settings.earlyReady,
+      onChange: (dests) => throttler.setPods(dests),
+    });
+  }
+}
+
+function isPrivate(endpoints: Endpoints): boolean {
+  const { labels } = endpoints.metadata;
+  return (
+    labels?.[SERVICE_TYPE_LABEL] === SERVICE_TYPE_PRIVATE &&
+    labels[REVISION_UID_LABEL] !== undefined
+  );
+}

@@ -1,0 +1,124 @@
+// Wires the activator: what the API says about revisions and their pods on one side, the request
+// server on the other, the stat socket to the autoscaler beside them. Decides nothing itself.
+// The order matters once: caches are filled before the listener opens, so no early request is told
+// that its revision does not exist (ACT-13).
+
+import type { Endpoints } from '../api/core.ts';
+import { Endpoints as EndpointsKind, Revision as RevisionKind } from '../api/kinds.ts';
+import type { Revision } from '../api/serving.ts';
+import type { Clock } from '../clock/clock.ts';
+import type { InformerFactory, KubeClient } from '../kube/types.ts';
+import { DeadlineWheel } from '../proxy/deadline-wheel.ts';
+import { createNetServer } from '../proxy/net-server.ts';
+import type { HttpServerLimits, UpstreamOptions } from '../proxy/types.ts';
+import { UpstreamPools } from '../proxy/upstream-pools.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { ConcurrencyReporter } from './concurrency-reporter.ts';
+import { ActivatorHandler } from './handler.ts';
+import { createHttpProber } from './http-prober.ts';
+import { RevisionRegistry } from './revision-registry.ts';
+import { StatClient } from './stat-client.ts';
+
+/** ACT-4. */
+const SERVER_LIMITS: HttpServerLimits = {
+  maxHeadBytes: 1024 * 1024,
+  headTimeoutMs: 60_000,
+  readAheadBytes: 64 * 1024,
+};
+/** ACT-111, ACT-112. */
+const UPSTREAM_OPTIONS: UpstreamOptions = {
+  maxIdlePerUpstream: 100,
+  idleTimeoutMs: 90_000,
+  dialTimeoutMs: 50,
+  maxDialAttempts: 16,
+};
+/** ACT-210: still fully in service for so long after the drain began. */
+export const DRAIN_DELAY_MS = 45_000;
+
+export interface ActivatorOptions {
+  /** Unused by now: the activator never writes to the API (ACT-11). */
+  client: KubeClient;
+  informers: InformerFactory;
+  clock: Clock;
+  logger: Logger;
+  random: () => number;
+  host: string;
+  /** 0 = any free port. */
+  port: number;
+  podName: string;
+  /** Websocket URL of the autoscaler, asked at each dial; null = not known yet. */
+  autoscalerUrl: () => string | null;
+  systemNamespace: string;
+  clusterDomain: string;
+  /** How this activator is listed in Endpoints; default `host`. */
+  podIP?: string;
+}
+
+export interface RunningActivator {
+  readonly port: number;
+  /** Fails health at once, serves on for `delayMs` (default 45 s), then ends after the last answer. */
+  drain(options?: { delayMs?: number }): Promise<void>;
+  /** Ends now. */
+  stop(): Promise<void>;
+}
+
+export async function startActivator(options: ActivatorOptions): Promise<RunningActivator> {
+  const { clock, logger, random } = options;
+  const revisions = options.informers.informer<Revision>(RevisionKind);
+  const endpoints = options.informers.informer<Endpoints>(EndpointsKind);
+  const upstreams = new UpstreamPools(UPSTREAM_OPTIONS, { clock, random });
+  const registry = new RevisionRegistry({
+    revisions,
+    endpoints,
+    upstreams,
+    clock,
+    logger,
+    random,
+    prober: createHttpProber(clock),
+    ownAddress: options.podIP ?? options.host,
+  });
+  const stats = new StatClient({ url: options.autoscalerUrl, clock, random, logger });
+  const reporter = new ConcurrencyReporter(options.podName, stats, clock);
+  stats.onConnect = () => reporter.resendPokes();
+  const deadlines = new DeadlineWheel(clock);
+  let isDraining = false;
+  const handler = new ActivatorHandler({
+    revisions: registry,
+    reporter,
+    deadlines,
+    clock,
+    clusterDomain: options.clusterDomain,
+    health: () => {
+      if (isDraining) return 'received SIGTERM from kubelet';
+      return stats.isConnected ? null : 'connection has not yet been established';
+    },
+  });
+  const server = createNetServer(handler, { limits: SERVER_LIMITS, clock, logger });
+
+  await Promise.all([revisions.whenSynced(), endpoints.whenSynced()]);
+  registry.start();
+  stats.start();
+  reporter.start();
+  const { port } = await server.listen({ host: options.host, port: options.port });
+  logger.info({ host: options.host, port }, 'activator listening');
+
+  const stop = async (): Promise<void> => {
+    isDraining = true;
+    await server.close();
+    reporter.stop();
+    stats.stop();
+    registry.stop();
+    deadlines.stop();
+    upstreams.close();
+  };
+  return {
+    port,
+    stop,
+    async drain({ delayMs = DRAIN_DELAY_MS } = {}): Promise<void> {
+      isDraining = true;
+      if (delayMs > 0) await clock.sleep(delayMs);
+      await server.drain();
+      await stop();
+    },
+  };
+}

@@ -1,0 +1,163 @@
+// The websocket over which stats reach the autoscaler (ACT-142 to ACT-150): one connection, dialled
+// again for ever, no queue. A batch that finds no connection is dropped, so nothing ever waits here.
+// Liveness is by pong alone: ten seconds without one and the connection is given up (ACT-145).
+// Unlike the reference the pause between dials stops growing at one second, and a first request that
+// finds no connection may cut it short: a wake must not sleep through an autoscaler's restart.
+// Invariant: at most one of socket, dial and pause exists.
+
+import { WebSocket } from 'ws';
+import type { Clock, TimerHandle } from '../clock/clock.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { StatSink } from './concurrency-reporter.ts';
+
+const HANDSHAKE_TIMEOUT_MS = 3_000;
+const PONG_DEADLINE_MS = 10_000;
+const PING_PERIOD_MS = PONG_DEADLINE_MS / 3;
+const FIRST_BACKOFF_MS = 100;
+const BACKOFF_GROWTH = 1.3;
+const BACKOFF_JITTER = 0.5;
+const MAX_BACKOFF_MS = 1_000;
+/** Two dials are never closer than this, however urgent. */
+const MIN_DIAL_GAP_MS = 25;
+/** Bytes the socket may hold back; a batch beyond it is dropped. */
+const MAX_BUFFERED_BYTES = 1024 * 1024;
+/** The server sends no application messages; anything large is a mistake. */
+const MAX_INCOMING_BYTES = 64 * 1024;
+
+export interface StatClientOptions {
+  /** Asked before each dial; null = not known yet. */
+  url: () => string | null;
+  clock: Clock;
+  random: () => number;
+  logger: Logger;
+}
+
+export class StatClient implements StatSink {
+  readonly #options: StatClientOptions;
+  #socket: WebSocket | null = null;
+  #isOpen = false;
+  #isStopped = false;
+  #backoffMs = FIRST_BACKOFF_MS;
+  #lastDialMs = Number.NEGATIVE_INFINITY;
+  #retryTimer: TimerHandle | null = null;
+  #pongTimer: TimerHandle | null = null;
+  #pinger: TimerHandle | null = null;
+  /** Called after every successful dial. */
+  onConnect: () => void = () => undefined;
+
+  constructor(options: StatClientOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#pinger = this.#options.clock.setTicker(PING_PERIOD_MS, () => this.#ping(), {
+      background: true,
+    });
+    this.#dial();
+  }
+
+  /** ACT-147. */
+  get isConnected(): boolean {
+    return this.#isOpen;
+  }
+
+  send(batch: Uint8Array): boolean {
+    const socket = this.#socket;
+    if (socket === null || !this.#isOpen || socket.readyState !== WebSocket.OPEN) return false;
+    if (socket.bufferedAmount > MAX_BUFFERED_BYTES) return false;
+    socket.send(batch, { binary: true });
+    return true;
+  }
+
+  hurry(): void {
+    if (this.#retryTimer === null || this.#isStopped) return;
+    const sinceDialMs = this.#options.clock.monotonicMs() - this.#lastDialMs;
+    this.#retryTimer.cancel();
+    this.#dialAfter(Math.max(0, MIN_DIAL_GAP_MS - sinceDialMs));
+  }
+
+  /** ACT-149: without a close frame. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#retryTimer?.cancel();
+    this.#pongTimer?.cancel();
+    this.#pinger?.cancel();
+    this.#socket?.terminate();
+  }
+
+  #dial(): void {
+    this.#retryTimer = null;
+    this.#lastDialMs = this.#options.clock.monotonicMs();
+    const url = this.#options.url();
+    if (url === null) {
+      this.#scheduleDial();
+      return;
+    }
+    let socket: WebSocket;
+    try {
+      socket = new WebSocket(url, {
+        perMessageDeflate: false,
+        followRedirects: false,
+        handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+        maxPayload: MAX_INCOMING_BYTES,
+      });
+    } catch (error) {
+      this.#options.logger.error({ error, url }, 'autoscaler address is not usable');
+      this.#scheduleDial();
+      return;
+    }
+    this.#socket = socket;
+    socket.on('open', () => this.#opened());
+    socket.on('pong', () => this.#expectPong());
+    socket.on('error', (error) => {
+      this.#options.logger.debug({ error }, 'connection to autoscaler failed');
+    });
+    socket.on('close', () => this.#closed());
+  }
+
+  #opened(): void {
+    this.#isOpen = true;
+    this.#backoffMs = FIRST_BACKOFF_MS;
+    this.#expectPong();
+    this.#options.logger.info({}, 'connected to autoscaler');
+    this.onConnect();
+  }
+
+  #closed(): void {
+    const wasOpen = this.#isOpen;
+    this.#isOpen = false;
+    this.#socket = null;
+    this.#pongTimer?.cancel();
+    if (this.#isStopped) return;
+    if (!wasOpen) {
+      this.#scheduleDial();
+      return;
+    }
+    this.#options.logger.warn({}, 'connection to autoscaler lost');
+    this.#dialAfter(0);
+  }
+
+  #scheduleDial(): void {
+    const { random } = this.#options;
+    this.#dialAfter(this.#backoffMs * (1 + BACKOFF_JITTER * random()));
+    this.#backoffMs = Math.min(this.#backoffMs * BACKOFF_GROWTH, MAX_BACKOFF_MS);
+  }
+
+  #dialAfter(delayMs: number): void {
+    const { clock } = this.#options;
+    this.#retryTimer = clock.setTimer(delayMs, () => this.#dial(), { background: true });
+  }
+
+  #ping(): void {
+    if (this.#isOpen && this.#socket?.readyState === WebSocket.OPEN) this.#socket.ping();
+  }
+
+  #expectPong(): void {
+    this.#pongTimer?.cancel();
+    this.#pongTimer = this.#options.clock.setTimer(
+      PONG_DEADLINE_MS,
+      () => this.#socket?.terminate(),
+      { background: true },
+    );
+  }
+}
