@@ -1,0 +1,184 @@
+// Memory layout of the autoscaler's metric store: the one file that knows where a number lives. A
+// slab is one SharedArrayBuffer of equal rows, a row is one revision, and inside a row every window
+// is a ring of one cell per second. Main thread and decision workers see the same memory, so a
+// decision copies nothing. Hot: every stat and every decision goes through these offsets.
+//
+//   row: | sync (64 B) | inputs | state | history | 4 windows | delay window |
+//
+// Who writes what, and in which order:
+// - `inputs` and the windows: the main thread only, between VERSION made odd and made even again.
+//   A reader takes VERSION, reads, takes VERSION again and starts over if it was odd or has moved.
+// - `state`, `history` and the delay window: whoever turned LOCK from 0 to 1 by compare-exchange,
+//   until it stores 0. Two decisions of one revision therefore never overlap (AS-96).
+
+/** Int32 cells at the start of a row. */
+export const VERSION = 0;
+export const LOCK = 1;
+
+/** Float64 cells from the start of a row; the first eight (64 bytes) belong to the sync cells. */
+export const INPUT = {
+  target: 8,
+  capacity: 9,
+  targetBurstCapacity: 10,
+  panicThreshold: 11,
+  stableWindowMs: 12,
+  maxScaleUpRate: 13,
+  maxScaleDownRate: 14,
+  activationScale: 15,
+  /** Bits of `FLAG`. */
+  flags: 16,
+  /** -1 = pods cannot be counted (AS-101). */
+  readyPods: 17,
+} as const;
+
+export const FLAG = {
+  /** A Decider exists for the row. */
+  deciding: 1,
+  /** A Metric exists for the row. */
+  collecting: 2,
+  reachable: 4,
+  /** Scale on requests per second instead of concurrency. */
+  rps: 8,
+  /** Weighted-exponential averages (AS-54). */
+  weighted: 16,
+  /** No scrape target: silence means zero load, not missing data (AS-91). */
+  silenceIsZero: 32,
+  /** The Decider was made with a scale-down delay (AS-114). */
+  delayed: 64,
+} as const;
+
+export const STATE = {
+  /** Unix ms; NaN = not panicking. */
+  panicSinceMs: 18,
+  panicFloor: 19,
+  /** -1 = unknown. */
+  recommendation: 20,
+  excessBurstCapacity: 21,
+  /** Decisions kept so far, counted from the creation of the row. */
+  historyCount: 22,
+} as const;
+
+const HISTORY_AT = 24;
+/** AS has no number for it: decisions that differ from the one before, newest overwrite oldest. */
+export const HISTORY_ENTRIES = 16;
+export const HISTORY = {
+  firstMs: 0,
+  lastMs: 1,
+  repeats: 2,
+  reason: 3,
+  stable: 4,
+  panic: 5,
+  readyPods: 6,
+  recommendation: 7,
+  excessBurstCapacity: 8,
+  panicking: 9,
+} as const;
+export const HISTORY_CELLS = 10;
+
+/** Cells before the ring of a bucket window. */
+export const WINDOW = {
+  /** Window length in buckets; a fraction rounds up to a whole bucket. */
+  length: 0,
+  /** Number (time / granularity) of the newest bucket; NaN = never written. */
+  newest: 1,
+  /** Number of the first bucket written; -Infinity = before anything kept (AS-90). */
+  first: 2,
+  /** Ring cells, a power of two, >= length rounded up. */
+  capacity: 3,
+} as const;
+export const WINDOW_HEAD = 4;
+
+const WINDOWS_AT = HISTORY_AT + HISTORY_ENTRIES * HISTORY_CELLS;
+const CELLS_PER_CACHE_LINE = 8;
+
+/** How much every row of a slab can hold. */
+export interface RowShape {
+  /** Seconds; a power of two. */
+  stableCapacity: number;
+  panicCapacity: number;
+  /** Slots of 2 s; 0 = no delay window, otherwise a power of two. */
+  delayCapacity: number;
+}
+
+/** Views on one slab; made on both sides of a thread boundary from the same buffer. */
+export class MetricSlab {
+  readonly buffer: SharedArrayBuffer;
+  readonly shape: RowShape;
+  readonly rowCount: number;
+  readonly cells: Float64Array;
+  readonly sync: Int32Array;
+  readonly #stride: number;
+
+  constructor(buffer: SharedArrayBuffer, shape: RowShape) {
+    this.buffer = buffer;
+    this.shape = shape;
+    this.cells = new Float64Array(buffer);
+    this.sync = new Int32Array(buffer);
+    this.#stride = cellsPerRow(shape);
+    this.rowCount = Math.floor(this.cells.length / this.#stride);
+  }
+
+  static allocate(shape: RowShape, rowCount: number): MetricSlab {
+    return new MetricSlab(new SharedArrayBuffer(cellsPerRow(shape) * 8 * rowCount), shape);
+  }
+
+  /** First Float64 cell of a row. */
+  rowAt(row: number): number {
+    return row * this.#stride;
+  }
+
+  stableConcurrencyAt(rowAt: number): number {
+    return rowAt + WINDOWS_AT;
+  }
+
+  panicConcurrencyAt(rowAt: number): number {
+    return rowAt + WINDOWS_AT + WINDOW_HEAD + this.shape.stableCapacity;
+  }
+
+  stableRateAt(rowAt: number): number {
+    return this.panicConcurrencyAt(rowAt) + WINDOW_HEAD + this.shape.panicCapacity;
+  }
+
+  panicRateAt(rowAt: number): number {
+    return this.stableRateAt(rowAt) + WINDOW_HEAD + this.shape.stableCapacity;
+  }
+
+  delayAt(rowAt: number): number {
+    return this.panicRateAt(rowAt) + WINDOW_HEAD + this.shape.panicCapacity;
+  }
+
+  historyAt(rowAt: number, index: number): number {
+    return rowAt + HISTORY_AT + (index % HISTORY_ENTRIES) * HISTORY_CELLS;
+  }
+
+  /** Main thread only: readers that run meanwhile will start over. */
+  beginInputs(rowAt: number): void {
+    Atomics.add(this.sync, rowAt * 2 + VERSION, 1);
+  }
+
+  endInputs(rowAt: number): void {
+    Atomics.add(this.sync, rowAt * 2 + VERSION, 1);
+  }
+
+  inputVersion(rowAt: number): number {
+    return Atomics.load(this.sync, rowAt * 2 + VERSION);
+  }
+
+  /** True when the caller now owns state, history and delay window of the row. */
+  tryLock(rowAt: number): boolean {
+    return Atomics.compareExchange(this.sync, rowAt * 2 + LOCK, 0, 1) === 0;
+  }
+
+  unlock(rowAt: number): void {
+    Atomics.store(this.sync, rowAt * 2 + LOCK, 0);
+  }
+}
+
+/** Float64 cells of one row, rounded up so that rows do not share cache lines. */
+export function cellsPerRow(shape: RowShape): number {
+  const { stableCapacity, panicCapacity, delayCapacity } = shape;
+  const windows = 4 * WINDOW_HEAD + 2 * (stableCapacity + panicCapacity);
+  const delay = delayCapacity === 0 ? 0 : WINDOW_HEAD + delayCapacity;
+  const cells = WINDOWS_AT + windows + delay;
+  return Math.ceil(cells / CELLS_PER_CACHE_LINE) * CELLS_PER_CACHE_LINE;
+}
