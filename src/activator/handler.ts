@@ -8,8 +8,8 @@ import type { Clock } from '../clock/clock.ts';
 import { answerError, answerErrorText } from '../errors/answer.ts';
 import { ERRORS } from '../errors/errors.ts';
 import type { DeadlineWheel } from '../proxy/deadline-wheel.ts';
+import { upstreamError } from '../proxy/failure-errors.ts';
 import type { Exchange, ExchangeHandler, Outcome, UpstreamFailure } from '../proxy/types.ts';
-import { upstreamError } from '../proxy/upstream-errors.ts';
 import {
   ORIGINAL_HOST_KEY,
   SERVING_NAMESPACE_KEY,

@@ -1,0 +1,303 @@
+// The sidecar's request plane, layers 3 to 10 of QP-17: health checks and network probes are answered
+// here; everything else is counted, timed, let through the gate and forwarded to the app.
+// Every request that got a context gives back in `onEnd` exactly what it took: deadline, statistics,
+// in-flight count, slot. Nothing else may give any of it back.
+// Hot: per request one context; no closure, promise or array; the clock is read at arrival and at
+// departure, in between only for an idle timeout or for metrics.
+
+import { formatDurationNs, NS_PER_MS } from '../api/duration.ts';
+import type { Clock } from '../clock/clock.ts';
+import { answerError, answerErrorText, TEXT_HEADERS } from '../errors/answer.ts';
+import { ERRORS } from '../errors/errors.ts';
+import { DeadlineWheel } from '../proxy/deadline-wheel.ts';
+import { upstreamError } from '../proxy/failure-errors.ts';
+import { Admission, Gate, MAX_GATE_LIMIT, WaiterState } from '../proxy/gate.ts';
+import type { RequestAccounting } from '../proxy/request-accounting.ts';
+import {
+  type Exchange,
+  type ExchangeHandler,
+  Outcome,
+  type Upstream,
+  type UpstreamFailure,
+} from '../proxy/types.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import * as headers from '../wire/probe-headers.ts';
+import type { Drainer } from './drainer.ts';
+import type { InvocationMetrics } from './invocation-metrics.ts';
+import { type ContextOwner, RequestContext, RequestFlag } from './request-context.ts';
+import { requestEdits } from './request-edits.ts';
+import { RequestTimeouts, TimeoutCause } from './timeouts.ts';
+
+/** Waiting requests per running one (QP-26). */
+const QUEUE_DEPTH_PER_SLOT = 10;
+
+export interface HandlerOptions {
+  /** Below 1 = unlimited. */
+  readonly containerConcurrency: number;
+  readonly timeoutMs: number;
+  readonly responseStartTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+}
+
+export interface HandlerDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly app: Upstream;
+  readonly accounting: RequestAccounting;
+  readonly drainer: Drainer;
+  /** Shares one evaluation among concurrent callers (QP-104); never rejects. */
+  readonly isAppReady: () => Promise<boolean>;
+  /** Null = metrics are off. */
+  readonly metrics: InvocationMetrics | null;
+  /** Text of /proc/net/sockstat for the log (QP-83). */
+  readonly readSockstat: () => string;
+}
+
+export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
+  /** Null when concurrency is unlimited. */
+  readonly gate: Gate | null;
+  readonly #deps: HandlerDeps;
+  readonly #clock: Clock;
+  readonly #timeouts: RequestTimeouts;
+  readonly #wheel: DeadlineWheel;
+  /** By TimeoutCause (QP-52). */
+  readonly #timeoutTexts: readonly string[];
+  #inFlight = 0;
+  #upgraded = 0;
+  /** Called at every end while somebody waits for the requests to finish. */
+  #onCountChange: (() => void) | null = null;
+
+  constructor(options: HandlerOptions, deps: HandlerDeps) {
+    this.#deps = deps;
+    this.#clock = deps.clock;
+    this.#timeouts = new RequestTimeouts(
+      options.timeoutMs,
+      options.responseStartTimeoutMs,
+      options.idleTimeoutMs,
+    );
+    this.#wheel = new DeadlineWheel(deps.clock);
+    this.gate = createGate(options.containerConcurrency);
+    this.#timeoutTexts = [
+      '',
+      `Request timeout: ${goDuration(options.timeoutMs)}`,
+      `Response start timeout: ${goDuration(options.responseStartTimeoutMs)}`,
+      `Idle timeout: ${goDuration(options.idleTimeoutMs)}`,
+    ];
+  }
+
+  /** Requests inside, tunnels included (layer 4). */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** The part of `inFlight` that has become a tunnel. */
+  get upgraded(): number {
+    return this.#upgraded;
+  }
+
+  onRequest(exchange: Exchange): void {
+    if (headers.isHealthCheckUserAgent(exchange.header('user-agent'))) {
+      this.#answerHealthCheck(exchange);
+      return;
+    }
+    const networkProbe = exchange.header(headers.NETWORK_PROBE_KEY);
+    if (networkProbe === headers.NETWORK_PROBE_VALUE) {
+      this.#answerNetworkProbe(exchange);
+      return;
+    }
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#deps.drainer.draining) this.#deps.drainer.onArrival(nowMs);
+    const context = new RequestContext(this, exchange, Math.floor(nowMs));
+    exchange.context = context;
+    this.#inFlight += 1;
+    if (networkProbe !== '') context.flags |= RequestFlag.PROBE;
+    if (exchange.header(headers.KUBELET_PROBE_KEY) !== '') {
+      context.flags |= RequestFlag.PROBE | RequestFlag.BYPASS;
+    } else this.#count(context, nowMs);
+    this.#admit(context, nowMs);
+  }
+
+  onResponseHead(exchange: Exchange, status: number): void {
+    const context = exchange.context as RequestContext | null;
+    if (context === null) return;
+    if (status !== 101) this.#markWritten(context);
+    else if ((context.flags & RequestFlag.UPGRADED) === 0) {
+      context.flags |= RequestFlag.UPGRADED;
+      this.#upgraded += 1;
+      this.#onCountChange?.();
+    }
+  }
+
+  onResponseBytes(exchange: Exchange, _byteCount: number): void {
+    const context = exchange.context as RequestContext | null;
+    if (context !== null) this.#markWritten(context);
+  }
+
+  onUpstreamFailure(exchange: Exchange, failure: UpstreamFailure): void {
+    const error = upstreamError(failure.code);
+    this.#deps.logger.error(
+      { code: error.code, error: failure.message, sockstat: this.#deps.readSockstat() },
+      'error reverse proxying request',
+    );
+    answerErrorText(exchange, error, failure.message);
+  }
+
+  onEnd(exchange: Exchange, outcome: Outcome): void {
+    const context = exchange.context as RequestContext | null;
+    if (context === null) return;
+    const flags = context.flags;
+    this.#wheel.remove(context);
+    if ((flags & RequestFlag.COUNTED) !== 0 || this.#deps.metrics !== null) {
+      this.#depart(context, outcome, this.#clock.monotonicMs());
+    }
+    if ((flags & RequestFlag.UPGRADED) !== 0) this.#upgraded -= 1;
+    this.#inFlight -= 1;
+    if (this.#onCountChange !== null) this.#onCountChange();
+    // Last, because it may start forwarding the next request before it returns.
+    if (context.gateState === WaiterState.ADMITTED) {
+      context.gateState = WaiterState.IDLE;
+      this.gate!.release();
+    } else if (context.gateState === WaiterState.QUEUED) this.gate!.cancel(context);
+  }
+
+  /** The gate let a waiting request in. */
+  onAdmitted(context: RequestContext): void {
+    this.#forward(context, this.#deps.metrics === null ? 0 : this.#clock.monotonicMs());
+  }
+
+  /** A deadline passed that may have been moved meanwhile by what the request did. */
+  onDeadline(context: RequestContext, nowMs: number): void {
+    const cause = this.#timeouts.causeAt(context, nowMs);
+    if (cause !== TimeoutCause.NONE) {
+      this.#timeOut(context, cause);
+      return;
+    }
+    context.deadlineMs = this.#timeouts.nextDeadlineMs(context);
+    this.#wheel.add(context, nowMs);
+  }
+
+  /**
+   * Resolves once the requests that are no tunnels are done (`tunnels` false) or all of them are.
+   * One caller at a time.
+   */
+  whenDone(options: { tunnels: boolean }): Promise<void> {
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (this.#inFlight - (options.tunnels ? 0 : this.#upgraded) > 0) return;
+        this.#onCountChange = null;
+        resolve();
+      };
+      this.#onCountChange = check;
+      check();
+    });
+  }
+
+  /** Stops the timer. Requests still inside time out no more. */
+  stop(): void {
+    this.#wheel.stop();
+  }
+
+  #count(context: RequestContext, nowMs: number): void {
+    const proxied =
+      context.exchange.header(headers.PROXY_REQUEST_KEY) === headers.PROXY_REQUEST_ACTIVATOR;
+    context.flags |= proxied ? RequestFlag.COUNTED | RequestFlag.PROXIED : RequestFlag.COUNTED;
+    this.#deps.accounting.arrive(nowMs, proxied);
+  }
+
+  #admit(context: RequestContext, nowMs: number): void {
+    if (this.#timeouts.totalMs === 0) {
+      this.#timeOut(context, TimeoutCause.TOTAL);
+      return;
+    }
+    context.deadlineMs = this.#timeouts.firstDeadlineMs(context.arrivedAtMs);
+    this.#wheel.add(context, nowMs);
+    if (this.gate === null || (context.flags & RequestFlag.BYPASS) !== 0) {
+      this.#forward(context, nowMs);
+      return;
+    }
+    const admission = this.gate.acquire(context);
+    if (admission === Admission.ADMITTED) this.#forward(context, nowMs);
+    else if (admission === Admission.FULL) answerError(context.exchange, ERRORS.QUEUE_FULL);
+  }
+
+  #forward(context: RequestContext, nowMs: number): void {
+    context.flags |= RequestFlag.FORWARDED;
+    if (this.#deps.metrics !== null) context.forwardedAtMs = nowMs;
+    const restoreHost = (context.flags & RequestFlag.BYPASS) === 0;
+    context.exchange.forward(this.#deps.app, requestEdits(context.exchange, restoreHost));
+  }
+
+  #markWritten(context: RequestContext): void {
+    context.flags |= RequestFlag.WRITTEN;
+    if (this.#timeouts.tracksWrites) context.lastWriteAtMs = Math.floor(this.#clock.monotonicMs());
+  }
+
+  #timeOut(context: RequestContext, cause: TimeoutCause): void {
+    const exchange = context.exchange;
+    this.#deps.logger.warn({ code: ERRORS.REQUEST_TIMEOUT.code }, this.#timeoutTexts[cause]!);
+    // Nothing honest can follow a started answer: cut it, so that nobody takes it for whole (Q-2).
+    if (exchange.responseStarted) {
+      exchange.abort();
+      return;
+    }
+    if (this.gate !== null) this.gate.cancel(context);
+    exchange.cancelForward();
+    answerError(exchange, ERRORS.REQUEST_TIMEOUT);
+  }
+
+  #depart(context: RequestContext, outcome: Outcome, nowMs: number): void {
+    const flags = context.flags;
+    if ((flags & RequestFlag.COUNTED) !== 0) {
+      this.#deps.accounting.depart(nowMs, (flags & RequestFlag.PROXIED) !== 0);
+    }
+    const metrics = this.#deps.metrics;
+    if (metrics === null || (flags & RequestFlag.FORWARDED) === 0) return;
+    if ((flags & RequestFlag.PROBE) !== 0) return;
+    metrics.observe(recordedStatus(context.exchange, outcome), nowMs - context.forwardedAtMs);
+  }
+
+  /** QP-21, in the order of its table. */
+  #answerHealthCheck(exchange: Exchange): void {
+    if (this.#deps.drainer.draining) {
+      answerError(exchange, ERRORS.SHUTTING_DOWN);
+      return;
+    }
+    const value = exchange.header(headers.NETWORK_PROBE_KEY);
+    if (value !== headers.QUEUE_PROBE_VALUE) {
+      const error = ERRORS.PROBE_HEADER_UNEXPECTED;
+      answerErrorText(exchange, error, error.message + value);
+      return;
+    }
+    void this.#deps.isAppReady().then((ready) => {
+      if (exchange.ended) return;
+      if (ready) exchange.respond(200, TEXT_HEADERS, headers.QUEUE_PROBE_VALUE);
+      else answerError(exchange, ERRORS.NOT_READY);
+    });
+  }
+
+  #answerNetworkProbe(exchange: Exchange): void {
+    if (this.#deps.drainer.draining) {
+      answerError(exchange, ERRORS.SHUTTING_DOWN);
+      return;
+    }
+    const hash = exchange.header(headers.NETWORK_HASH_KEY);
+    if (hash === '') answerError(exchange, ERRORS.PROBE_HASH_MISSING);
+    else exchange.respond(200, `${headers.NETWORK_HASH_HEADER}: ${hash}\r\n`, '');
+  }
+}
+
+function createGate(containerConcurrency: number): Gate | null {
+  if (containerConcurrency < 1) return null;
+  const waitLimit = Math.min(MAX_GATE_LIMIT, containerConcurrency * QUEUE_DEPTH_PER_SLOT);
+  return Gate.create(containerConcurrency, waitLimit);
+}
+
+/** QP-79, QP-80: what app metrics record. */
+function recordedStatus(exchange: Exchange, outcome: Outcome): number {
+  if (outcome === Outcome.TRUNCATED || outcome === Outcome.ABORTED) return 500;
+  return exchange.responseStatus || 200;
+}
+
+function goDuration(ms: number): string {
+  return formatDurationNs(ms * NS_PER_MS);
+}

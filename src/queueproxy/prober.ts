@@ -1,0 +1,112 @@
+// Whether the app is ready, evaluated anew for each health check and never cached (QP-96 to QP-104).
+// Callers that arrive during an evaluation share it. With a period of 0 an evaluation tries hard for
+// ten seconds: first at once, then at growing pauses from 1 ms up to 50 ms, so a local app is noticed
+// the moment it listens (DESIGN D9); otherwise it is one attempt and the kubelet does the repeating.
+
+import type { Clock } from '../clock/clock.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { ReadinessProbe } from './readiness-probe.ts';
+
+/** One try: null = success, else what went wrong. Never rejects. `timeoutMs` 0 = no limit. */
+export type ProbeAttempt = (timeoutMs: number) => Promise<string | null>;
+
+export interface ProberDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly attemptFor: (probe: ReadinessProbe) => ProbeAttempt;
+  /** First pause of the aggressive mode, in ms. */
+  readonly intervalMs: number;
+}
+
+const AGGRESSIVE_ATTEMPT_MS = 100;
+const AGGRESSIVE_TOTAL_MS = 10_000;
+const MAX_PAUSE_MS = 50;
+const PAUSE_GROWTH = 1.5;
+
+export class Prober {
+  readonly #deps: ProberDeps;
+  readonly #evaluators: readonly Evaluator[];
+  #running: Promise<boolean> | null = null;
+
+  /** No probes = always ready (QP-24). */
+  constructor(probes: readonly ReadinessProbe[], deps: ProberDeps) {
+    this.#deps = deps;
+    this.#evaluators = probes.map((probe) => new Evaluator(probe, deps));
+  }
+
+  /** Never rejects. Giving up on the result does not stop the evaluation (QP-104). */
+  isReady(): Promise<boolean> {
+    if (this.#evaluators.length === 0) return Promise.resolve(true);
+    if (this.#running !== null) return this.#running;
+    const running = this.#evaluate();
+    this.#running = running;
+    return running;
+  }
+
+  /** Running evaluations end with their current attempt. */
+  stop(): void {
+    for (const evaluator of this.#evaluators) evaluator.stop();
+  }
+
+  /** QP-97: all in parallel, all awaited; ready if every one succeeded. */
+  async #evaluate(): Promise<boolean> {
+    const errors = await Promise.all(this.#evaluators.map((evaluator) => evaluator.evaluate()));
+    this.#running = null;
+    const first = errors.find((error) => error !== null);
+    if (first === undefined) return true;
+    this.#deps.logger.warn({ error: first }, 'readiness probe failed');
+    return false;
+  }
+}
+
+class Evaluator {
+  readonly #probe: ReadinessProbe;
+  readonly #clock: Clock;
+  readonly #attempt: ProbeAttempt;
+  readonly #intervalMs: number;
+  /** Survives evaluations (QP-101). */
+  #successes = 0;
+  #stopped = false;
+
+  constructor(probe: ReadinessProbe, deps: ProberDeps) {
+    this.#probe = probe;
+    this.#clock = deps.clock;
+    this.#attempt = deps.attemptFor(probe);
+    this.#intervalMs = deps.intervalMs;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  evaluate(): Promise<string | null> {
+    return this.#probe.aggressive ? this.#insist() : this.#attempt(this.#probe.timeoutMs);
+  }
+
+  /** QP-100. A pause that ends during an attempt is over right after it. */
+  async #insist(): Promise<string | null> {
+    const endMs = this.#clock.monotonicMs() + AGGRESSIVE_TOTAL_MS;
+    let pauseMs = this.#intervalMs;
+    let failures = 0;
+    let lastError = '';
+    for (;;) {
+      const startMs = this.#clock.monotonicMs();
+      const error = await this.#attempt(AGGRESSIVE_ATTEMPT_MS);
+      if (error === null) {
+        this.#successes += 1;
+        if (this.#successes >= this.#probe.successThreshold) return null;
+      } else {
+        this.#successes = 0;
+        failures += 1;
+        lastError = error;
+      }
+      const nowMs = this.#clock.monotonicMs();
+      const nextMs = Math.max(startMs + pauseMs, nowMs);
+      if (this.#stopped || nextMs >= endMs) {
+        return `aggressive probe error (failed ${failures} times): ${lastError}`;
+      }
+      if (nextMs > nowMs) await this.#clock.sleep(nextMs - nowMs);
+      pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * PAUSE_GROWTH);
+    }
+  }
+}

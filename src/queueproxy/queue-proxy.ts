@@ -1,0 +1,253 @@
+// One sidecar: its servers, its state, its way of going down. A class without globals, so that one
+// process can host many (DESIGN D9) and tests can run it in-process. It reads no environment, installs
+// no signal handler and never exits the process: start.ts does that for the role.
+
+import type { Clock } from '../clock/clock.ts';
+import { createNetServer } from '../proxy/net-server.ts';
+import { RequestAccounting } from '../proxy/request-accounting.ts';
+import type { ExchangeHandler, HttpServer, HttpServerLimits } from '../proxy/types.ts';
+import { UpstreamPools } from '../proxy/upstream-pools.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { Drainer } from './drainer.ts';
+import { drainEndpoint, metricsEndpoint, statsEndpoint } from './endpoints.ts';
+import { QueueProxyHandler } from './handler.ts';
+import { InvocationMetrics } from './invocation-metrics.ts';
+import { createAttempt } from './probe-attempts.ts';
+import { Prober } from './prober.ts';
+import type { QueueProxySettings } from './settings.ts';
+import { createSockstatReader } from './sockstat.ts';
+import { StatReporter } from './stat-reporter.ts';
+
+export interface QueueProxyDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** 0 <= value < 1. */
+  readonly random: () => number;
+}
+
+/** Where it listens, after `start`. */
+export interface QueueProxyPorts {
+  readonly serving: number;
+  readonly admin: number;
+  readonly stats: number;
+  /** Null when request metrics are off. */
+  readonly metrics: number | null;
+}
+
+const APP_HOST = '127.0.0.1';
+const IDLE_CONNECTIONS_UNLIMITED = 1000;
+const IDLE_TIMEOUT_MS = 90_000;
+const FIRST_DIAL_MS = 50;
+const MAX_DIAL_ATTEMPTS = 16;
+/** How long tunnels may live on after the servers closed (QP-122). */
+const TUNNEL_GRACE_MS = 60_000;
+/** QP-5. */
+const LIMITS: HttpServerLimits = {
+  maxHeadBytes: 1 << 20,
+  headTimeoutMs: 60_000,
+  readAheadBytes: 64 << 10,
+};
+const METRICS_HEAD_TIMEOUT_MS = 5_000;
+
+export class QueueProxy {
+  readonly #settings: QueueProxySettings;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #pools: UpstreamPools;
+  readonly #drainer: Drainer;
+  readonly #prober: Prober;
+  readonly #reporter: StatReporter;
+  readonly #handler: QueueProxyHandler;
+  readonly #main: HttpServer;
+  readonly #stats: HttpServer;
+  readonly #admin: HttpServer;
+  readonly #metrics: HttpServer | null;
+  #ports: QueueProxyPorts | null = null;
+  #terminating = false;
+  #shutdown: Promise<void> | null = null;
+  #closed: Promise<void> | null = null;
+
+  constructor(settings: QueueProxySettings, deps: QueueProxyDeps) {
+    const { clock } = deps;
+    this.#settings = settings;
+    this.#clock = clock;
+    this.#logger = deps.logger.child({
+      'knative.dev/key': `${settings.namespace}/${settings.revision}`,
+      'knative.dev/pod': settings.podName,
+    });
+    this.#pools = new UpstreamPools(upstreamOptions(settings), { clock, random: deps.random });
+    this.#drainer = new Drainer(clock, settings.drainQuietMs);
+    this.#prober = this.#createProber();
+    const accounting = new RequestAccounting(clock.monotonicMs());
+    this.#reporter = new StatReporter(settings.podName, accounting, clock);
+    const metrics = settings.metrics === null ? null : this.#createMetrics();
+    this.#handler = new QueueProxyHandler(settings, {
+      clock,
+      logger: this.#logger,
+      app: this.#pools.at(APP_HOST, settings.userPort),
+      accounting,
+      drainer: this.#drainer,
+      isAppReady: () => this.#prober.isReady(),
+      metrics,
+      readSockstat: createSockstatReader(clock),
+    });
+    this.#main = this.#createServer(this.#handler, LIMITS);
+    this.#stats = this.#createServer(statsEndpoint(this.#reporter), LIMITS);
+    this.#admin = this.#createServer(
+      drainEndpoint(this.#drainer, clock, () => this.#terminating),
+      LIMITS,
+    );
+    this.#metrics =
+      metrics === null
+        ? null
+        : this.#createServer(metricsEndpoint(metrics), {
+            ...LIMITS,
+            headTimeoutMs: METRICS_HEAD_TIMEOUT_MS,
+          });
+  }
+
+  /** Null before `start` has resolved. */
+  get ports(): QueueProxyPorts | null {
+    return this.#ports;
+  }
+
+  /** Requests inside, tunnels included. */
+  get inFlight(): number {
+    return this.#handler.inFlight;
+  }
+
+  /**
+   * Resolves when all ports are open; the app need not be there yet (QP-14). Rejects with the system's
+   * error when a port cannot be had (QP-15), except for the metrics port, which is only logged.
+   */
+  async start(): Promise<void> {
+    const { servingPort, adminPort, statsPort, bindAddress, warnings } = this.#settings;
+    for (const warning of warnings) this.#logger.warn({ warning }, 'setting without effect');
+    try {
+      const [serving, admin, stats] = await Promise.all([
+        listen(this.#main, bindAddress, servingPort),
+        listen(this.#admin, bindAddress, adminPort),
+        listen(this.#stats, bindAddress, statsPort),
+      ]);
+      this.#ports = { serving, admin, stats, metrics: await this.#listenMetrics() };
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    this.#logger.info({ ...this.#ports }, 'Starting queue-proxy');
+  }
+
+  /**
+   * What SIGTERM means (QP-120 to QP-123): probes fail at once, requests are served on until nothing
+   * arrived for the quiet period, then the servers close, then tunnels get their last minute.
+   * Resolves when all is over; later calls join the first.
+   */
+  shutdown(): Promise<void> {
+    this.#terminating = true;
+    this.#shutdown ??= this.#shutDown();
+    return this.#shutdown;
+  }
+
+  /** Closes everything now; requests inside are cut. */
+  close(): Promise<void> {
+    this.#terminating = true;
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #shutDown(): Promise<void> {
+    const quietMs = this.#settings.drainQuietMs;
+    this.#logger.info({}, 'Received TERM signal, attempting to gracefully shutdown servers.');
+    this.#logger.info({ quietMs }, 'Sleeping to allow K8s propagation of non-ready state');
+    await this.#drainer.drain();
+    // Tunnels keep the main server's connections open, so its drain may end only when they do.
+    const mainDrained = this.#main.drain();
+    await this.#handler.whenDone({ tunnels: false });
+    await this.#stats.drain();
+    await this.#admin.drain();
+    await this.#waitForTunnels();
+    await Promise.race([mainDrained, this.#main.close()]);
+    await this.close();
+    this.#logger.info({}, 'Shutdown complete, exiting...');
+  }
+
+  async #waitForTunnels(): Promise<void> {
+    const done = this.#handler.whenDone({ tunnels: true });
+    let expire: () => void = () => undefined;
+    const expired = new Promise<void>((resolve) => {
+      expire = resolve;
+    });
+    const timer = this.#clock.setTimer(TUNNEL_GRACE_MS, expire);
+    await Promise.race([done, expired]);
+    timer.cancel();
+    if (this.#handler.inFlight > 0) {
+      this.#logger.warn({ inFlight: this.#handler.inFlight }, 'Hijack connection drain failed');
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#drainer.reset();
+    this.#prober.stop();
+    this.#reporter.stop();
+    const servers = [this.#main, this.#stats, this.#admin, this.#metrics];
+    await Promise.all(servers.map((server) => server?.close()));
+    this.#handler.stop();
+    this.#pools.close();
+  }
+
+  #createServer(handler: ExchangeHandler, limits: HttpServerLimits): HttpServer {
+    return createNetServer(handler, { limits, clock: this.#clock, logger: this.#logger });
+  }
+
+  #createMetrics(): InvocationMetrics {
+    return new InvocationMetrics(this.#settings, () => {
+      const gate = this.#handler.gate;
+      return gate === null ? null : gate.inFlight + gate.waiting;
+    });
+  }
+
+  #createProber(): Prober {
+    const { readinessProbes, probeIntervalMs, http2AutoDetection } = this.#settings;
+    const attemptDeps = { clock: this.#clock, http2AutoDetection };
+    return new Prober(readinessProbes, {
+      clock: this.#clock,
+      logger: this.#logger,
+      attemptFor: (probe) => createAttempt(probe, attemptDeps),
+      intervalMs: probeIntervalMs,
+    });
+  }
+
+  /** QP-15: without metrics the sidecar still does its work. */
+  async #listenMetrics(): Promise<number | null> {
+    const metrics = this.#settings.metrics;
+    if (this.#metrics === null || metrics === null) return null;
+    try {
+      return await listen(this.#metrics, metrics.host, metrics.port);
+    } catch (error) {
+      this.#logger.error({ error }, 'metrics server error');
+      return null;
+    }
+  }
+}
+
+function upstreamOptions(settings: QueueProxySettings) {
+  const limit = settings.containerConcurrency;
+  return {
+    maxIdlePerUpstream: limit < 1 ? IDLE_CONNECTIONS_UNLIMITED : limit,
+    idleTimeoutMs: IDLE_TIMEOUT_MS,
+    dialTimeoutMs: FIRST_DIAL_MS,
+    maxDialAttempts: MAX_DIAL_ATTEMPTS,
+  };
+}
+
+/** `host` '' = every interface, IPv4 and IPv6 where the machine has both (QP-1). */
+async function listen(server: HttpServer, host: string, port: number): Promise<number> {
+  if (host !== '') return (await server.listen({ host, port })).port;
+  try {
+    return (await server.listen({ host: '::', port })).port;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL') throw error;
+    return (await server.listen({ host: '0.0.0.0', port })).port;
+  }
+}

@@ -1,0 +1,42 @@
+// Header changes on the way to the app: routing headers go, the client's host comes back (QP-66),
+// Forwarded is built where it is missing (QP-90). Requests that need neither share one compiled set.
+// Hot: runs once per forwarded request.
+
+import { createHeaderEdits } from '../proxy/header-edits.ts';
+import type { Exchange, HeaderEdits } from '../proxy/types.ts';
+import {
+  ORIGINAL_HOST_KEY,
+  SERVING_NAMESPACE_KEY,
+  SERVING_REVISION_KEY,
+} from '../wire/probe-headers.ts';
+import { buildForwarded } from './forwarded.ts';
+
+const ROUTING_KEYS = [SERVING_REVISION_KEY, SERVING_NAMESPACE_KEY];
+const FORWARDED_KEY = 'forwarded';
+
+/** QP-65, QP-67: what every request gets. */
+const PLAIN = createHeaderEdits({ drop: ROUTING_KEYS, forwardedFor: true });
+const DROP_HOST: ReadonlySet<string> = new Set([...ROUTING_KEYS, ORIGINAL_HOST_KEY]);
+const DROP_FORWARDED: ReadonlySet<string> = new Set([...ROUTING_KEYS, FORWARDED_KEY]);
+const DROP_BOTH: ReadonlySet<string> = new Set([...DROP_HOST, FORWARDED_KEY]);
+
+/** `restoreHost` false for requests that bypass that layer (QP-66). */
+export function requestEdits(exchange: Exchange, restoreHost: boolean): HeaderEdits {
+  const originalHost = restoreHost ? exchange.header(ORIGINAL_HOST_KEY) : '';
+  const forwarded = forwardedFor(exchange);
+  if (originalHost === '' && forwarded === '') return PLAIN;
+  return {
+    drop: originalHost === '' ? DROP_FORWARDED : forwarded === '' ? DROP_HOST : DROP_BOTH,
+    add: forwarded === '' ? '' : `Forwarded: ${forwarded}\r\n`,
+    host: originalHost === '' ? null : originalHost,
+    forwardedFor: true,
+  };
+}
+
+function forwardedFor(exchange: Exchange): string {
+  const addresses = exchange.header('x-forwarded-for');
+  const host = exchange.header('x-forwarded-host');
+  const proto = exchange.header('x-forwarded-proto');
+  if (addresses === '' && host === '' && proto === '') return '';
+  return buildForwarded(exchange.header(FORWARDED_KEY), addresses, host, proto);
+}

@@ -1,0 +1,76 @@
+// Starts the sidecar as a process of its own: environment in, exit code out (QP-10, QP-13, QP-15,
+// QP-120 to QP-124). Everything of the process it touches is injected, so it runs in tests as well.
+
+import type { Clock } from '../clock/clock.ts';
+import { createLogger, type Logger, type LogLevel } from '../telemetry/logger.ts';
+import { type Environment, SettingsError } from './env-reader.ts';
+import { QueueProxy } from './queue-proxy.ts';
+import { parseQueueProxySettings, type QueueProxySettings } from './settings.ts';
+
+export interface QueueProxyStartOptions {
+  readonly env: Environment;
+  readonly clock: Clock;
+  /** 0 <= value < 1. */
+  readonly random: () => number;
+  /** Calls the listener at every SIGTERM and SIGINT. */
+  readonly onSignal: (listener: () => void) => void;
+  /** Ends the process. */
+  readonly exit: (code: number) => void;
+  /** Writes one line for people before there is a logger. */
+  readonly printError: (line: string) => void;
+  /** Default: JSON lines on stdout at the configured level. */
+  readonly createLogger?: (level: LogLevel) => Logger;
+}
+
+export interface RunningQueueProxy {
+  readonly proxy: QueueProxy;
+  /** Drains like SIGTERM, without exiting. */
+  stop(): Promise<void>;
+}
+
+/** Resolves when it listens; null when it could not start, in which case `exit(1)` was called. */
+export async function startQueueProxy(
+  options: QueueProxyStartOptions,
+): Promise<RunningQueueProxy | null> {
+  let proxy: QueueProxy | null = null;
+  let signals = 0;
+  const begin = (): void => {
+    void proxy?.shutdown().then(() => options.exit(0));
+  };
+  options.onSignal(() => {
+    signals += 1;
+    // Before it listens there is nothing to drain; the second signal means now (QP-124).
+    if (signals > 1) options.exit(1);
+    else begin();
+  });
+  const settings = readSettings(options);
+  if (settings === null) return null;
+  const logger = (options.createLogger ?? defaultLogger)(settings.logLevel);
+  const started = new QueueProxy(settings, { ...options, logger });
+  try {
+    await started.start();
+  } catch (error) {
+    logger.error({ error }, 'Failed to bring up queue-proxy, shutting down.');
+    options.exit(1);
+    return null;
+  }
+  proxy = started;
+  if (signals > 0) begin();
+  return { proxy: started, stop: () => started.shutdown() };
+}
+
+/** QP-10: one line, the first problem, nothing listens. */
+function readSettings(options: QueueProxyStartOptions): QueueProxySettings | null {
+  try {
+    return parseQueueProxySettings(options.env);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    options.printError(error.message);
+    options.exit(1);
+    return null;
+  }
+}
+
+function defaultLogger(level: LogLevel): Logger {
+  return createLogger('queueproxy', { level });
+}
