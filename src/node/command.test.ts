@@ -1,14 +1,8 @@
 // What gets executed for a container, and where.
 
 import { describe, expect, it } from 'vitest';
-import {
-  findExecutable,
-  imageBaseName,
-  parseImageMapping,
-  resolveArgv,
-  resolveWorkingDir,
-  splitWords,
-} from './command.ts';
+import { imageBaseName, parseImage, splitWords } from '../settings/image-map.ts';
+import { findExecutable, resolveArgv, resolveWorkingDir } from './command.ts';
 
 describe('image map', () => {
   it.each([
@@ -22,7 +16,7 @@ describe('image map', () => {
   });
 
   it('splits a mapping into words, keeping quoted blanks', () => {
-    expect(parseImageMapping('acme/hello:v2=node "my server.js" --x=\'a b\'')).toEqual({
+    expect(parseImage('acme/hello:v2=node "my server.js" --x=\'a b\'')).toEqual({
       name: 'hello',
       argv: ['node', 'my server.js', '--x=a b'],
     });
@@ -30,7 +24,7 @@ describe('image map', () => {
   });
 
   it.each(['hello', '=node x', 'hello='])('refuses "%s" with an example', (text) => {
-    expect(() => parseImageMapping(text)).toThrow(/is not name=command/);
+    expect(() => parseImage(text)).toThrow(/name=command, for example/);
   });
 });
 

@@ -3,38 +3,9 @@
 
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import type { Container } from '../api/core.ts';
-
-/** Image name (last path segment, no tag, no digest) -> executable and arguments. */
-export type ImageMap = Readonly<Record<string, readonly string[]>>;
+import { type ImageMap, imageBaseName } from '../settings/image-map.ts';
 
 export type Resolved<T> = { ok: true; value: T } | { ok: false; reason: string; message: string };
-
-/** `registry:5000/team/hello:v1@sha256:…` -> `hello`. */
-export function imageBaseName(image: string): string {
-  const last = image.slice(image.lastIndexOf('/') + 1);
-  return last.split('@')[0]?.split(':')[0] ?? last;
-}
-
-/** Parses `name=executable args`; quotes keep blanks together. Throws a sentence for people. */
-export function parseImageMapping(text: string): { name: string; argv: string[] } {
-  const equals = text.indexOf('=');
-  const name = equals < 0 ? '' : imageBaseName(text.slice(0, equals).trim());
-  const argv = equals < 0 ? [] : splitWords(text.slice(equals + 1));
-  if (name === '' || argv.length === 0) {
-    throw new Error(`"${text}" is not name=command, for example hello="node server.js"`);
-  }
-  return { name, argv };
-}
-
-/** Splits as a shell would without expanding anything: blanks separate, '…' and "…" keep together. */
-export function splitWords(text: string): string[] {
-  const words: string[] = [];
-  const pattern = /\s*((?:"[^"]*"|'[^']*'|[^\s"'])+)/g;
-  for (const match of text.matchAll(pattern)) {
-    words.push((match[1] ?? '').replace(/"([^"]*)"|'([^']*)'/g, '$1$2'));
-  }
-  return words;
-}
 
 /** RC-80. `reason` is the container's waiting reason, as a kubelet names it. */
 export function resolveArgv(container: Container, images: ImageMap): Resolved<readonly string[]> {

@@ -11,14 +11,9 @@ import type {
 } from '../api/core.ts';
 import { ConfigMap, Secret } from '../api/kinds.ts';
 import { isNotFound, type KubeClient } from '../kube/types.ts';
+import type { ImageMap } from '../settings/image-map.ts';
 import type { PodAddress } from './addresses.ts';
-import {
-  findExecutable,
-  type ImageMap,
-  type Resolved,
-  resolveArgv,
-  resolveWorkingDir,
-} from './command.ts';
+import { findExecutable, type Resolved, resolveArgv, resolveWorkingDir } from './command.ts';
 import {
   ContainerConfigError,
   expand,

@@ -1,0 +1,29 @@
+// `pilotlight version`.
+
+import { readFileSync } from 'node:fs';
+import { connect } from './api-connection.ts';
+import { readText } from './apply-object.ts';
+import type { CommandContext } from './program.ts';
+import type { RunOptions } from './run-folder.ts';
+
+export function programVersion(): string {
+  const url = new URL('../../package.json', import.meta.url);
+  const { version } = JSON.parse(readFileSync(url, 'utf8')) as { version: string };
+  return version;
+}
+
+export async function version(
+  options: RunOptions & { client?: boolean },
+  context: CommandContext,
+): Promise<void> {
+  context.print(`pilotlight ${programVersion()} (Node ${process.version})`);
+  if (options.client === true) return;
+  const client = await connect(options, context.env);
+  try {
+    const response = await client.request('GET', '/version');
+    const { gitVersion } = JSON.parse(await readText(response.body)) as { gitVersion?: string };
+    context.print(`API server ${gitVersion ?? 'unknown'}`);
+  } finally {
+    client.close();
+  }
+}

@@ -1,0 +1,49 @@
+#!/usr/bin/env node
+// The one program: finds out which role this process plays and loads that role, and nothing else.
+// Nothing heavy may be imported here, because every role pays for it at every start.
+
+import { systemClock } from './clock/clock.ts';
+import { chooseRole } from './settings/role.ts';
+
+const EXIT_USAGE = 2;
+
+const choice = chooseRole(process.argv.slice(2), process.env);
+switch (choice.kind) {
+  case 'role':
+    await startRole(choice.role);
+    break;
+  case 'command': {
+    const { runCommand } = await import('./cli/program.ts');
+    process.exitCode = await runCommand(choice.args);
+    break;
+  }
+  case 'embedded':
+    console.error(`The ${choice.role} role runs inside \`pilotlight up\` in this version.`);
+    process.exitCode = EXIT_USAGE;
+    break;
+  case 'unknown':
+    console.error(`There is no role "${choice.role}"; see \`pilotlight --help\`.`);
+    process.exitCode = EXIT_USAGE;
+}
+
+async function startRole(role: 'queueproxy' | 'standalone-control' | 'standalone-data-plane') {
+  if (role === 'standalone-control') {
+    const { runControl } = await import('./standalone/control.ts');
+    return runControl();
+  }
+  if (role === 'standalone-data-plane') {
+    const { runDataPlane } = await import('./standalone/data-plane.ts');
+    return runDataPlane();
+  }
+  const { startQueueProxy } = await import('./queueproxy/start.ts');
+  return startQueueProxy({
+    env: process.env,
+    clock: systemClock,
+    random: Math.random,
+    onSignal(listener) {
+      for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, listener);
+    },
+    exit: (code) => process.exit(code),
+    printError: (line) => console.error(line),
+  });
+}

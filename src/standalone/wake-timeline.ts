@@ -1,0 +1,70 @@
+// Puts the phases of a wake together. Each role logs the phases it sees, all on one machine's clock;
+// the root collects the lines and prints one timeline per wake when the first byte went out. Pure.
+
+import { WAKE_PHASES, type WakePhase } from '../telemetry/wake.ts';
+
+/** Wakes in progress that are remembered; the oldest gives way. */
+const MAX_WAKES = 1_000;
+/** A wake that takes longer is not one wake: its early phases are forgotten. */
+const MAX_WAKE_MS = 600_000;
+
+export interface WakeTimeline {
+  revision: string;
+  totalMs: number;
+  /** Milliseconds since the first phase, in the order in which phases happen. */
+  phases: { phase: WakePhase; atMs: number }[];
+}
+
+export class WakeCollector {
+  readonly #wakes = new Map<string, Map<WakePhase, number>>();
+
+  /** The finished timeline when this was the last phase of a wake that began with `queued`. */
+  add(revision: string, phase: string, atMs: number): WakeTimeline | null {
+    if (!isWakePhase(phase)) return null;
+    if (phase === 'queued') {
+      this.#wakes.delete(revision);
+      this.#makeRoom();
+      this.#wakes.set(revision, new Map());
+    }
+    const wake = this.#wakes.get(revision);
+    if (wake === undefined) return null;
+    const queuedAtMs = wake.get('queued') ?? atMs;
+    if (atMs - queuedAtMs > MAX_WAKE_MS) {
+      this.#wakes.delete(revision);
+      return null;
+    }
+    // The first of several pods counts: the request waited for no other.
+    if (!wake.has(phase)) wake.set(phase, atMs);
+    if (phase !== 'first byte') return null;
+    this.#wakes.delete(revision);
+    return toTimeline(revision, wake);
+  }
+
+  #makeRoom(): void {
+    const oldest = this.#wakes.keys().next();
+    if (this.#wakes.size >= MAX_WAKES && oldest.done === false) this.#wakes.delete(oldest.value);
+  }
+}
+
+function toTimeline(revision: string, wake: ReadonlyMap<WakePhase, number>): WakeTimeline {
+  const startMs = wake.get('queued') ?? 0;
+  const phases = WAKE_PHASES.flatMap((phase) => {
+    const atMs = wake.get(phase);
+    return atMs === undefined ? [] : [{ phase, atMs: round(atMs - startMs) }];
+  });
+  return { revision, totalMs: round((wake.get('first byte') ?? startMs) - startMs), phases };
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}
+
+function isWakePhase(text: string): text is WakePhase {
+  return (WAKE_PHASES as readonly string[]).includes(text);
+}
+
+/** `woke default/hello-00001 in 41.2 ms: queued 0, poke 0.4, … first byte 41.2`. */
+export function formatTimeline(timeline: WakeTimeline): string {
+  const phases = timeline.phases.map(({ phase, atMs }) => `${phase} ${atMs}`).join(', ');
+  return `woke ${timeline.revision} in ${timeline.totalMs} ms: ${phases}`;
+}
