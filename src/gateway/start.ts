@@ -1,0 +1,157 @@
+// Wires the built-in gateway: Ingresses of our class become routes, two listeners serve them, one for
+// the world and one for callers inside (ING-80). Decides nothing itself. Everything that exists when
+// it starts is in the first snapshot before a listener opens, so a restart never serves half a
+// configuration (ING-107).
+
+import type { CoreService, Endpoints } from '../api/core.ts';
+import {
+  CoreService as CoreServiceKind,
+  Endpoints as EndpointsKind,
+  Ingress as IngressKind,
+} from '../api/kinds.ts';
+import { serviceHostname } from '../api/naming.ts';
+import type { Ingress } from '../api/networking.ts';
+import { objectKey } from '../api/objects.ts';
+import type { Clock } from '../clock/clock.ts';
+import { Controller } from '../kube/controller.ts';
+import type { InformerFactory, KubeClient, Lister } from '../kube/types.ts';
+import { createNetServer } from '../proxy/net-server.ts';
+import type { HttpServerLimits, UpstreamOptions } from '../proxy/types.ts';
+import { UpstreamPools } from '../proxy/upstream-pools.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { BackendRegistry } from './backends.ts';
+import { GatewayHandler, type Visibility } from './handler.ts';
+import { IngressReconciler } from './ingress-reconciler.ts';
+import { RouteTable } from './route-table.ts';
+
+const SERVER_LIMITS: HttpServerLimits = {
+  maxHeadBytes: 1024 * 1024,
+  headTimeoutMs: 60_000,
+  readAheadBytes: 64 * 1024,
+};
+const UPSTREAM_OPTIONS: UpstreamOptions = {
+  maxIdlePerUpstream: 100,
+  idleTimeoutMs: 90_000,
+  dialTimeoutMs: 50,
+  maxDialAttempts: 16,
+};
+/** Still fully in service for so long after the drain began, so that callers notice (ING-74). */
+export const DRAIN_DELAY_MS = 15_000;
+/** The Services in front of the listeners, by whose names other workloads reach them (ING-43). */
+export const PUBLIC_SERVICE = 'pilotlight-gateway';
+export const PRIVATE_SERVICE = 'pilotlight-gateway-internal';
+
+export interface GatewayOptions {
+  client: KubeClient;
+  informers: InformerFactory;
+  clock: Clock;
+  logger: Logger;
+  random: () => number;
+  /** External listener. */
+  host: string;
+  /** 0 = any free port. */
+  port: number;
+  /** Listener for callers inside. */
+  localHost: string;
+  localPort: number;
+  systemNamespace: string;
+  clusterDomain: string;
+  ingressClass: string;
+}
+
+export interface RunningGateway {
+  readonly port: number;
+  readonly localPort: number;
+  /** Fails health at once, serves on for `delayMs` (default 15 s), then ends after the last answer. */
+  drain(options?: { delayMs?: number }): Promise<void>;
+  /** Ends now. */
+  stop(): Promise<void>;
+}
+
+export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const { client, clock, logger, random, informers, clusterDomain, systemNamespace } = options;
+  const ingresses = informers.informer<Ingress>(IngressKind);
+  const services = informers.informer<CoreService>(CoreServiceKind);
+  const endpoints = informers.informer<Endpoints>(EndpointsKind);
+  const upstreams = new UpstreamPools(UPSTREAM_OPTIONS, { clock, random });
+  const table = new RouteTable();
+  const backends = new BackendRegistry({
+    services,
+    endpoints,
+    upstreams,
+    onReady: (backend) => reconciler.onBackendReady(backend),
+  });
+  const reconciler: IngressReconciler = new IngressReconciler({
+    client,
+    ingresses: ingresses.lister,
+    table,
+    backends,
+    clock,
+    logger,
+    ingressClass: options.ingressClass,
+    clusterDomain,
+    domains: {
+      public: serviceHostname(PUBLIC_SERVICE, systemNamespace, clusterDomain),
+      private: serviceHostname(PRIVATE_SERVICE, systemNamespace, clusterDomain),
+    },
+    enqueue: (key) => controller.enqueue(key),
+  });
+  const controller: Controller = new Controller({
+    name: 'ingress-controller',
+    reconciler,
+    clock,
+    logger,
+    random,
+  });
+  let isDraining = false;
+  const serverFor = (visibility: Visibility) => {
+    const isHealthy = () => !isDraining;
+    const handler = new GatewayHandler({ table, visibility, random, clock, isHealthy });
+    return createNetServer(handler, { limits: SERVER_LIMITS, clock, logger });
+  };
+  const external = serverFor('external');
+  const local = serverFor('local');
+
+  await Promise.all([ingresses, services, endpoints].map((informer) => informer.whenSynced()));
+  backends.start();
+  loadOldestFirst(ingresses.lister, reconciler);
+  await table.published();
+  const removeHandler = ingresses.onChange((current, previous) => {
+    const object = current ?? previous;
+    if (object !== null) controller.enqueue(objectKey(object));
+  });
+  controller.start();
+  const { port } = await external.listen({ host: options.host, port: options.port });
+  const { port: localPort } = await local.listen({
+    host: options.localHost,
+    port: options.localPort,
+  });
+  logger.info({ port, localPort, hosts: table.snapshot.local.size }, 'gateway listening');
+
+  const stop = async (): Promise<void> => {
+    isDraining = true;
+    removeHandler();
+    await Promise.all([external.close(), local.close(), controller.stop()]);
+    backends.stop();
+    upstreams.close();
+  };
+  return {
+    port,
+    localPort,
+    stop,
+    async drain({ delayMs = DRAIN_DELAY_MS } = {}): Promise<void> {
+      isDraining = true;
+      if (delayMs > 0) await clock.sleep(delayMs);
+      await Promise.all([external.drain(), local.drain()]);
+      await stop();
+    },
+  };
+}
+
+/** A host claimed twice stays with the Ingress that was there first, across restarts too (ING-23). */
+function loadOldestFirst(lister: Lister<Ingress>, reconciler: IngressReconciler): void {
+  const age = ({ metadata }: Ingress): string =>
+    `${metadata.creationTimestamp ?? ''} ${metadata.namespace}/${metadata.name}`;
+  const oldestFirst = lister.list().sort((a, b) => (age(a) < age(b) ? -1 : 1));
+  for (const ingress of oldestFirst) reconciler.load(objectKey(ingress));
+}
