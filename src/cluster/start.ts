@@ -1,0 +1,107 @@
+// Wires the controllers a bare Kubernetes API lacks: Deployments, Endpoints, garbage collection and
+// namespaces. Each starts as soon as its own caches are filled; nothing here knows who runs it.
+
+import type { CoreService, Deployment, Endpoints, Pod } from '../api/core.ts';
+import {
+  ALL_KINDS,
+  Deployment as DeploymentKind,
+  Endpoints as EndpointsKind,
+  Event as EventKind,
+  Namespace as NamespaceKind,
+  Pod as PodKind,
+  CoreService as ServiceKind,
+} from '../api/kinds.ts';
+import type { KubeObject } from '../api/objects.ts';
+import type { Clock } from '../clock/clock.ts';
+import { Controller } from '../kube/controller.ts';
+import type { InformerFactory, KubeClient, Reconciler } from '../kube/types.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { CollectorReconciler } from './collector/reconciler.ts';
+import { DeploymentReconciler } from './deployment/reconciler.ts';
+import { EndpointsReconciler } from './endpoints/reconciler.ts';
+import { type NamespaceObject, NamespaceReconciler } from './namespaces/reconciler.ts';
+
+export interface ClusterOptions {
+  client: KubeClient;
+  informers: InformerFactory;
+  clock: Clock;
+  logger: Logger;
+  random: () => number;
+  /** Binds every pod to this node as it is created; absent leaves binding to a node agent. */
+  nodeName?: string;
+}
+
+export interface Cluster {
+  /** Starts no further work and waits for what runs, 5 s at most. */
+  stop(): Promise<void>;
+}
+
+interface WatchingReconciler extends Reconciler {
+  watch(enqueue: (key: string) => void): void;
+}
+
+/** Returns at once; the informers may be started before or after. */
+export function startCluster(options: ClusterOptions): Cluster {
+  const { client, informers, logger } = options;
+  const pods = informers.informer<Pod>(PodKind);
+  const deployments = informers.informer<Deployment>(DeploymentKind);
+  const services = informers.informer<CoreService>(ServiceKind);
+  const endpoints = informers.informer<Endpoints>(EndpointsKind);
+  const namespaces = informers.informer<NamespaceObject>(NamespaceKind);
+  // Events are nobody's owner and nobody's dependent, and there are many.
+  const collected = ALL_KINDS.filter((kind) => kind !== EventKind).map((kind) =>
+    informers.informer<KubeObject>(kind),
+  );
+  const controllers = [
+    run(
+      options,
+      'deployments',
+      [deployments, pods],
+      new DeploymentReconciler({
+        ...options,
+        deployments,
+        pods,
+      }),
+    ),
+    run(
+      options,
+      'endpoints',
+      [services, pods, endpoints],
+      new EndpointsReconciler({
+        client,
+        services,
+        pods,
+        endpoints,
+      }),
+    ),
+    run(
+      options,
+      'garbage collection',
+      collected,
+      new CollectorReconciler({
+        client,
+        informers: collected,
+        logger,
+      }),
+    ),
+    run(options, 'namespaces', [namespaces], new NamespaceReconciler({ client, namespaces })),
+  ];
+  return {
+    async stop() {
+      await Promise.all(controllers.map((controller) => controller.stop()));
+    },
+  };
+}
+
+function run(
+  options: ClusterOptions,
+  name: string,
+  needs: readonly { whenSynced(): Promise<void> }[],
+  reconciler: WatchingReconciler,
+): Controller {
+  const { clock, logger, random } = options;
+  const controller = new Controller({ name, reconciler, clock, logger, random });
+  reconciler.watch((key) => controller.enqueue(key));
+  void Promise.all(needs.map((informer) => informer.whenSynced())).then(() => controller.start());
+  return controller;
+}
