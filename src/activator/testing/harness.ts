@@ -39,15 +39,19 @@ export function revision(
   };
 }
 
+/** One object per address until it is forgotten, like the real pools. */
 export class FakeUpstreams implements UpstreamSource {
-  readonly forgotten: string[] = [];
+  readonly #known = new Map<string, Upstream>();
 
   at(host: string, port: number): Upstream {
-    return { host, port };
+    const key = `${host} ${port}`;
+    const upstream = this.#known.get(key) ?? { host, port };
+    this.#known.set(key, upstream);
+    return upstream;
   }
 
   forget(upstream: Upstream): void {
-    this.forgotten.push(`${upstream.host}:${upstream.port}`);
+    this.#known.delete(`${upstream.host} ${upstream.port}`);
   }
 }
 
