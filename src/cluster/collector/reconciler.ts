@@ -73,7 +73,7 @@ export class CollectorReconciler implements Reconciler {
     const { uid = '', ownerReferences = [] } = object.metadata;
     if (current === null) {
       for (const dependent of this.#ownership.dependentsOf(uid)) this.#enqueue(dependent);
-    } else if (needsLook(current) || ownerReferences.some((ref) => !this.#isLiving(ref))) {
+    } else if (needsLook(current) || !this.#hasOnlyLivingOwners(current)) {
       this.#enqueue(itemKey(kind, current));
     }
     // Owners waiting for their dependents look again whenever one of those changes.
@@ -92,9 +92,23 @@ export class CollectorReconciler implements Reconciler {
       : { kind: informer.kind, object };
   }
 
-  #isLiving(reference: OwnerReference): boolean {
-    const ownerKey = this.#ownership.find(reference.uid);
-    return ownerKey !== undefined && !this.#isLeaving(ownerKey);
+  /** As far as the caches know, and without judging those they do not know. */
+  #hasOnlyLivingOwners({ metadata }: KubeObject): boolean {
+    return (metadata.ownerReferences ?? []).every(
+      ({ uid }) => this.#knownState(uid, metadata.namespace ?? '') === 'living',
+    );
+  }
+
+  /** null = not in any cache. */
+  #knownState(uid: string, dependentNamespace: string): OwnerState | null {
+    if (this.#ownership.isGone(uid)) return 'gone';
+    const ownerKey = this.#ownership.find(uid);
+    if (ownerKey === undefined) return null;
+    // A cluster-scoped dependent cannot name its owner's namespace: nothing to compare.
+    const ownerNamespace = this.#ownership.namespaceOf(uid);
+    const isComparable = ownerNamespace !== '' && dependentNamespace !== '';
+    if (isComparable && ownerNamespace !== dependentNamespace) return 'gone';
+    return this.#isLeaving(ownerKey) ? 'leaving' : 'living';
   }
 
   #isLeaving(key: ItemKey): boolean {
@@ -122,18 +136,8 @@ export class CollectorReconciler implements Reconciler {
   }
 
   async #stateOf(reference: OwnerReference, dependent: KubeObject): Promise<OwnerState> {
-    const { uid } = reference;
     const namespace = dependent.metadata.namespace ?? '';
-    if (this.#ownership.isGone(uid)) return 'gone';
-    const ownerKey = this.#ownership.find(uid);
-    if (ownerKey !== undefined) {
-      const ownerNamespace = this.#ownership.namespaceOf(uid);
-      // A cluster-scoped object cannot name the namespace of its owner: nothing to judge by.
-      const isElsewhere = ownerNamespace !== '' && namespace !== '' && ownerNamespace !== namespace;
-      if (isElsewhere) return 'gone';
-      return this.#isLeaving(ownerKey) ? 'leaving' : 'living';
-    }
-    return this.#askFor(reference, namespace);
+    return this.#knownState(reference.uid, namespace) ?? this.#askFor(reference, namespace);
   }
 
   /** The cache does not know this owner: it may be newer than the cache. */
