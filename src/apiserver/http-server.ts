@@ -1,0 +1,158 @@
+// The HTTPS edge: guards, reads the body, finds who answers, sends what comes back. Everything a
+// client can do wrong ends as a Status (KN-210); everything we do wrong is logged and ends as 500.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Guard } from './guard.ts';
+import { type Reply, renderError, send } from './respond.ts';
+import { badRequest, tooLarge } from './status-error.ts';
+
+/** KN-211. */
+export const MAX_BODY_BYTES = 3 * 1024 * 1024;
+/** Longest request line plus headers. */
+const MAX_HEADER_BYTES = 64 * 1024;
+const KEEP_ALIVE_MS = 120_000;
+/** A client that does not finish its request by then is cut off. */
+const REQUEST_TIMEOUT_MS = 60_000;
+
+export interface ApiExchange {
+  method: string;
+  path: string;
+  query: URLSearchParams;
+  request: IncomingMessage;
+  response: ServerResponse;
+  body: Buffer;
+  warnings: string[];
+}
+
+/** null = the handler has taken over the response. */
+export type ApiHandler = (exchange: ApiExchange) => Promise<Reply | null> | Reply | null;
+
+export interface HttpServerOptions {
+  host: string;
+  port: number;
+  certificatePem: string;
+  privateKeyPem: string;
+  guard: Guard;
+  handler: ApiHandler;
+  logger: Logger;
+}
+
+export interface RunningHttpServer {
+  port: number;
+  /** Ends when every connection is closed; idle ones at once, busy ones after their answer. */
+  stop(): Promise<void>;
+}
+
+/** Rejects with the system's error (EADDRINUSE, …) when the port cannot be had. */
+export async function startHttpServer(options: HttpServerOptions): Promise<RunningHttpServer> {
+  const server = createServer(
+    {
+      cert: options.certificatePem,
+      key: options.privateKeyPem,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      noDelay: true,
+    },
+    (request, response) => {
+      void serve(request, response, options);
+    },
+  );
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  await listen(server, options);
+  server.on('error', (error) => options.logger.error({ error }, 'api server error'));
+  const { port } = server.address() as AddressInfo;
+  return { port, stop: () => stop(server) };
+}
+
+function listen(server: Server, { host, port }: HttpServerOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port }, () => {
+      server.removeListener('error', reject);
+      resolve();
+    });
+  });
+}
+
+function stop(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+    // Answers under way get the rest of this turn; watches have been ended before.
+    setImmediate(() => server.closeAllConnections());
+  });
+}
+
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: HttpServerOptions,
+): Promise<void> {
+  const warnings: string[] = [];
+  let reply: Reply | null;
+  try {
+    reply = await answer(request, response, options, warnings);
+  } catch (error) {
+    if (!request.complete) response.setHeader('Connection', 'close');
+    reply = renderError(error, (unexpected) => {
+      options.logger.error({ error: unexpected, path: request.url }, 'request failed');
+    });
+  }
+  if (reply === null) return;
+  const acceptsGzip = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+  send(response, reply, { acceptsGzip, warnings });
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: HttpServerOptions,
+  warnings: string[],
+): Promise<Reply | null> {
+  const target = request.url ?? '/';
+  const mark = target.indexOf('?');
+  const path = mark < 0 ? target : target.slice(0, mark);
+  options.guard.check(path, request.headers);
+  if (!path.startsWith('/')) throw badRequest('the request target must be a path');
+  const hasBody = request.method !== 'GET' && request.method !== 'HEAD';
+  const body = hasBody ? await readBody(request) : EMPTY;
+  return options.handler({
+    method: request.method ?? 'GET',
+    path,
+    query: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)),
+    request,
+    response,
+    body,
+    warnings,
+  });
+}
+
+const EMPTY = Buffer.alloc(0);
+
+function readBody(request: IncomingMessage): Promise<Buffer> {
+  const refused = tooLarge(`Request entity too large: limit is ${MAX_BODY_BYTES}`);
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) {
+    return Promise.reject(refused);
+  }
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > MAX_BODY_BYTES) {
+        request.pause();
+        reject(refused);
+        return;
+      }
+      chunks.push(chunk);
+    });
+    request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    request.on('error', reject);
+    request.on('close', () =>
+      reject(badRequest('the client left before its request was complete')),
+    );
+  });
+}

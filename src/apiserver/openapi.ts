@@ -1,0 +1,215 @@
+// OpenAPI v3 (KN-120 to KN-124): an index and one document per group version, generated from the kinds'
+// schemas. kubectl reads two things from it: fields, for `explain`, and whether the patch operation
+// takes `fieldValidation`, which moves validation to the server. Made on first use.
+
+import { createHash } from 'node:crypto';
+import { type Kind, resourcePath } from '../api/kinds.ts';
+import { type GroupVersion, groupVersionName, type KindRegistry } from './kind-registry.ts';
+import type { StructuralSchema } from './structural-schema.ts';
+
+const INDEX_PATH = '/openapi/v3';
+const META_NAME = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
+const META_REF = { $ref: `#/components/schemas/${META_NAME}` };
+
+export interface OpenApiAnswer {
+  code: 200 | 301;
+  body: string;
+  headers: Readonly<Record<string, string>>;
+}
+
+const string = (description: string): object => ({ type: 'string', description });
+const stringMap = (description: string): object => ({
+  type: 'object',
+  description,
+  additionalProperties: { type: 'string' },
+});
+
+const OBJECT_META = {
+  type: 'object',
+  description: 'ObjectMeta is metadata that all persisted resources must have.',
+  properties: {
+    name: string('Name must be unique within a namespace. Cannot be updated.'),
+    generateName: string('A prefix from which the server makes a unique name.'),
+    namespace: string('The namespace the object lives in.'),
+    uid: string('Unique in time and space; set by the server.'),
+    resourceVersion: string('Opaque version of the object; changes with every write.'),
+    generation: { type: 'integer', format: 'int64', description: 'Counts changes of the spec.' },
+    creationTimestamp: { ...string('When the object was created.'), format: 'date-time' },
+    deletionTimestamp: { ...string('When the object is to be gone.'), format: 'date-time' },
+    deletionGracePeriodSeconds: { type: 'integer', format: 'int64' },
+    labels: stringMap('Keys and values used to select objects.'),
+    annotations: stringMap('Unstructured keys and values for tools and people.'),
+    ownerReferences: {
+      type: 'array',
+      description: 'Objects this one depends on; it goes when all are gone.',
+      items: {
+        type: 'object',
+        required: ['apiVersion', 'kind', 'name', 'uid'],
+        properties: {
+          apiVersion: { type: 'string' },
+          kind: { type: 'string' },
+          name: { type: 'string' },
+          uid: { type: 'string' },
+          controller: { type: 'boolean' },
+          blockOwnerDeletion: { type: 'boolean' },
+        },
+      },
+    },
+    finalizers: {
+      type: 'array',
+      description: 'The object stays until this list is empty.',
+      items: { type: 'string' },
+    },
+  },
+};
+
+function schemaName(kind: Kind): string {
+  const group = kind.group === '' ? 'io.k8s.api.core' : kind.group.split('.').reverse().join('.');
+  return `${group}.${kind.version}.${kind.kind}`;
+}
+
+const gvk = ({ group, version, kind }: Kind): object => ({ group, version, kind });
+
+function objectSchema(kind: Kind, schema: StructuralSchema | undefined): object {
+  return {
+    type: 'object',
+    description: schema?.description ?? `${kind.kind} (${kind.plural}).`,
+    ...schema,
+    properties: {
+      apiVersion: string('Version of the schema this object is written in.'),
+      kind: string('The kind of this object.'),
+      metadata: META_REF,
+      ...schema?.properties,
+    },
+    ...(schema === undefined ? { 'x-kubernetes-preserve-unknown-fields': true } : {}),
+    'x-kubernetes-group-version-kind': [gvk(kind)],
+  };
+}
+
+const queryParameter = (name: string, description: string): object => ({
+  name,
+  in: 'query',
+  description,
+  schema: { type: 'string', uniqueItems: true },
+});
+
+const WRITE_PARAMETERS = [
+  queryParameter('dryRun', 'All: nothing is stored.'),
+  queryParameter('fieldManager', 'Who makes the change.'),
+  queryParameter('fieldValidation', 'Ignore, Warn or Strict: what happens to unknown fields.'),
+];
+
+function operation(kind: Kind, action: string, parameters: readonly object[]): object {
+  return {
+    operationId: `${action}${kind.kind}`,
+    parameters,
+    responses: { 200: { description: 'OK' } },
+    'x-kubernetes-action': action,
+    'x-kubernetes-group-version-kind': gvk(kind),
+  };
+}
+
+function pathsOf(kind: Kind): [string, object][] {
+  const collection = resourcePath(kind, kind.namespaced ? '{namespace}' : undefined);
+  return [
+    [
+      collection,
+      {
+        get: operation(kind, 'list', []),
+        post: operation(kind, 'post', WRITE_PARAMETERS),
+      },
+    ],
+    [
+      `${collection}/{name}`,
+      {
+        get: operation(kind, 'get', []),
+        put: operation(kind, 'put', WRITE_PARAMETERS),
+        patch: operation(kind, 'patch', WRITE_PARAMETERS),
+        delete: operation(kind, 'delete', []),
+      },
+    ],
+  ];
+}
+
+interface OpenApiDocument {
+  body: string;
+  hash: string;
+}
+
+export class OpenApi {
+  readonly #registry: KindRegistry;
+  readonly #schemaOf: (kind: Kind) => StructuralSchema | undefined;
+  readonly #expires: () => number;
+  readonly #documents = new Map<string, OpenApiDocument>();
+  #index: string | null = null;
+
+  /** `nowMs` dates the Expires header. */
+  constructor(
+    registry: KindRegistry,
+    schemaOf: (kind: Kind) => StructuralSchema | undefined,
+    nowMs: () => number,
+  ) {
+    this.#registry = registry;
+    this.#schemaOf = schemaOf;
+    this.#expires = () => nowMs() + 365 * 24 * 60 * 60 * 1000;
+  }
+
+  /** undefined = not an OpenAPI v3 path. */
+  find(path: string, query: URLSearchParams): OpenApiAnswer | undefined {
+    if (path === INDEX_PATH || path === `${INDEX_PATH}/`) {
+      return { code: 200, body: this.#indexText(), headers: {} };
+    }
+    if (!path.startsWith(`${INDEX_PATH}/`)) return undefined;
+    const document = this.#all().get(path.slice(INDEX_PATH.length + 1));
+    if (document === undefined) return undefined;
+    const asked = query.get('hash');
+    if (asked !== null && asked !== document.hash) {
+      return { code: 301, body: '', headers: { Location: `${path}?hash=${document.hash}` } };
+    }
+    const headers: Record<string, string> = { ETag: `"${document.hash}"`, Vary: 'Accept' };
+    if (asked !== null) {
+      headers['Cache-Control'] = 'public, immutable';
+      headers['Expires'] = new Date(this.#expires()).toUTCString();
+    }
+    return { code: 200, body: document.body, headers };
+  }
+
+  #indexText(): string {
+    this.#index ??= JSON.stringify({
+      paths: Object.fromEntries(
+        [...this.#all()].map(([name, { hash }]) => [
+          name,
+          { serverRelativeURL: `${INDEX_PATH}/${name}?hash=${hash}` },
+        ]),
+      ),
+    });
+    return this.#index;
+  }
+
+  #all(): ReadonlyMap<string, OpenApiDocument> {
+    if (this.#documents.size > 0) return this.#documents;
+    for (const { versions } of this.#registry.groups) {
+      for (const entry of versions) {
+        const prefix = entry.group === '' ? 'api' : 'apis';
+        const name = `${prefix}/${groupVersionName(entry.group, entry.version)}`;
+        this.#documents.set(name, this.#document(entry));
+      }
+    }
+    return this.#documents;
+  }
+
+  #document({ group, version, kinds }: GroupVersion): OpenApiDocument {
+    const schemas = kinds.map((kind) => [
+      schemaName(kind),
+      objectSchema(kind, this.#schemaOf(kind)),
+    ]);
+    const body = JSON.stringify({
+      openapi: '3.0.0',
+      info: { title: 'Pilotlight', version: groupVersionName(group, version) },
+      paths: Object.fromEntries(kinds.flatMap(pathsOf)),
+      components: { schemas: { [META_NAME]: OBJECT_META, ...Object.fromEntries(schemas) } },
+    });
+    const hash = createHash('sha256').update(body).digest('hex').toUpperCase();
+    return { body, hash };
+  }
+}

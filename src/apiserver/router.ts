@@ -1,0 +1,125 @@
+// Which part of the server answers a path: version and health, discovery, OpenAPI, reviews, watches,
+// logs, services/proxy, and for everything else the generic resource handler.
+
+import type { Discovery } from './discovery.ts';
+import type { Guard } from './guard.ts';
+import type { ApiExchange, ApiHandler } from './http-server.ts';
+import type { KindRegistry } from './kind-registry.ts';
+import { chooseFormat } from './negotiation.ts';
+import type { OpenApi } from './openapi.ts';
+import { type PodLogDependencies, servePodLog } from './pod-log-handler.ts';
+import { decodeOptionalBody } from './request-body.ts';
+import type { ResourceHandler } from './resource-handler.ts';
+import { parseResourcePath, type ResourcePath } from './resource-path.ts';
+import { type Reply, renderText, renderValue, unknownPath } from './respond.ts';
+import { answerReview, findReview } from './reviews.ts';
+import type { ServiceProxy } from './service-proxy.ts';
+import { badRequest, methodNotAllowed } from './status-error.ts';
+import { serverVersion } from './version.ts';
+import type { WatchHub } from './watch-hub.ts';
+
+export interface RouterDependencies {
+  registry: KindRegistry;
+  discovery: Discovery;
+  openApi: OpenApi;
+  guard: Guard;
+  resources: ResourceHandler;
+  watches: WatchHub;
+  podLogs: PodLogDependencies;
+  serviceProxy: ServiceProxy;
+  userName: string;
+}
+
+const HEALTH_PATH = /^\/(?:healthz|livez|readyz)(?:\/.*)?$/;
+/** Streams over upgraded connections, which this server does not offer. */
+const STREAM_SUBRESOURCES = new Set(['exec', 'attach', 'portforward']);
+
+export function createRouter(deps: RouterDependencies): ApiHandler {
+  return (exchange) => {
+    const { path, method } = exchange;
+    if (method === 'GET' || method === 'HEAD') {
+      const fixed = answerFixed(deps, exchange);
+      if (fixed !== undefined) return fixed;
+    }
+    const review = findReview(path);
+    if (review !== undefined) return answerReviewRequest(deps, exchange, review);
+    const target = parseResourcePath(deps.registry, path);
+    return target === null ? unknownPath() : answerResource(deps, exchange, target);
+  };
+}
+
+/** Documents that depend on nothing but the path and the headers. */
+function answerFixed(deps: RouterDependencies, exchange: ApiExchange): Reply | undefined {
+  const { path, request } = exchange;
+  if (path === '/version' || path === '/version/') return renderValue(200, serverVersion());
+  if (HEALTH_PATH.test(path)) return renderText(200, 'ok');
+  const document = deps.discovery.find(path, request.headers.accept);
+  if (document !== undefined) {
+    const headers = { Vary: 'Accept', 'Cache-Control': 'public', ETag: document.etag };
+    const isKnown = request.headers['if-none-match'] === document.etag;
+    const { contentType, body } = document;
+    return { code: isKnown ? 304 : 200, contentType, body: isKnown ? '' : body, headers };
+  }
+  const openApi = deps.openApi.find(path, exchange.query);
+  if (openApi === undefined) return undefined;
+  return { ...openApi, contentType: 'application/json' };
+}
+
+function answerReviewRequest(
+  deps: RouterDependencies,
+  exchange: ApiExchange,
+  review: { apiVersion: string; kind: string },
+): Reply {
+  if (exchange.method !== 'POST') {
+    throw badRequest(`${review.kind} can only be created`);
+  }
+  const contentType = exchange.request.headers['content-type'];
+  const body = decodeOptionalBody(exchange.body, contentType);
+  const status = answerReview(review.kind, body, {
+    userName: deps.userName,
+    isToken: (text) => deps.guard.isToken(text),
+  });
+  const { apiVersion, kind } = review;
+  return renderValue(201, { metadata: {}, ...body, apiVersion, kind, status });
+}
+
+function answerResource(
+  deps: RouterDependencies,
+  exchange: ApiExchange,
+  target: ResourcePath,
+): Promise<Reply | null> | Reply | null {
+  const { method, query, request } = exchange;
+  const { kind, name, namespace, subresource } = target;
+  const isRead = method === 'GET' || method === 'HEAD';
+  if (isRead && subresource === '' && ['true', '1'].includes(query.get('watch') ?? '')) {
+    const format = chooseFormat(request.headers.accept);
+    return taken(deps.watches.open({ kind, namespace, name, query, format }, exchange.response));
+  }
+  if (kind.group === '' && kind.kind === 'Service' && subresource === 'proxy') {
+    return taken(deps.serviceProxy.serve(exchange, target));
+  }
+  if (kind.group === '' && kind.kind === 'Pod' && name !== '') {
+    if (subresource === 'log') {
+      if (!isRead) throw methodNotAllowed(kind, method.toLowerCase());
+      return taken(servePodLog(deps.podLogs, { namespace, name, query }, exchange.response));
+    }
+    if (STREAM_SUBRESOURCES.has(subresource)) {
+      throw badRequest(`pods/${subresource} is not supported by this server`);
+    }
+  }
+  return deps.resources.handle({
+    method,
+    target,
+    query,
+    accept: request.headers.accept,
+    contentType: request.headers['content-type'],
+    body: exchange.body,
+    userName: deps.userName,
+    warnings: exchange.warnings,
+  });
+}
+
+async function taken(work: Promise<void>): Promise<null> {
+  await work;
+  return null;
+}

@@ -1,0 +1,186 @@
+// Starts the embedded Kubernetes-style API server: identity, database, store, one generic path for all
+// kinds, HTTPS on loopback. Wiring only.
+
+import { randomInt } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AdmissionPlugin } from '../api/admission.ts';
+import { ALL_KINDS, apiVersionOf, type Kind, Namespace } from '../api/kinds.ts';
+import { schemaOf as stockSchemaOf } from '../api/schema.ts';
+import type { Clock } from '../clock/clock.ts';
+import { loadServerIdentity, type ServerIdentity } from '../pki/identity.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { ObjectDeleter } from './deleter.ts';
+import { Discovery } from './discovery.ts';
+import { Guard } from './guard.ts';
+import { Housekeeping } from './housekeeping.ts';
+import { startHttpServer } from './http-server.ts';
+import { KindRegistry } from './kind-registry.ts';
+import { kubeconfigText } from './kubeconfig.ts';
+import { OpenApi } from './openapi.ts';
+import type { PodLogSource } from './pod-logs.ts';
+import { ResourceHandler } from './resource-handler.ts';
+import { createRouter } from './router.ts';
+import { createServiceProxy, type ResolveServicePort, resolveFromStore } from './service-proxy.ts';
+import { type Durability, openLevelStore } from './store/level-backend.ts';
+import { ObjectStore, type StoreBackend } from './store/object-store.ts';
+import { storeKey } from './store/stored.ts';
+import type { StructuralSchema } from './structural-schema.ts';
+import { WatchHub } from './watch-hub.ts';
+import { ObjectWriter } from './writer.ts';
+
+/** Namespaces that always exist (KN-205). */
+const FIXED_NAMESPACES = ['default', 'kube-system'];
+
+export interface ApiServerOptions {
+  /** Holds `pki/` and `store/`; null = nothing is kept. */
+  dataDir: string | null;
+  /** When a write is acknowledged: in the kernel (survives kill -9), or on disk (survives power loss). */
+  durability: Durability;
+  /** Address to listen on, normally 127.0.0.1. */
+  host: string;
+  /** 0 = any free one. Rejects with EADDRINUSE when taken. */
+  port: number;
+  userName: string;
+  admission: AdmissionPlugin;
+  podLogs: PodLogSource;
+  clock: Clock;
+  logger: Logger;
+  /** More host names clients may use. */
+  hostNames?: readonly string[];
+  kinds?: readonly Kind[];
+  schemaOf?: (kind: Kind) => StructuralSchema | undefined;
+  /** Where `services/<name>:<port>/proxy` leads; by default to the Service's Endpoints. */
+  serviceProxy?: ResolveServicePort;
+  /** In [0, 1). */
+  random?: () => number;
+  /** Changes kept per resource for watches to resume from. */
+  maxHistory?: number;
+}
+
+export interface ApiServer {
+  url: string;
+  port: number;
+  /** YAML, holds the token: write it 0600. */
+  kubeconfig: string;
+  caPem: string;
+  token: string;
+  /** Ends watches in order, waits for writes under way, closes the database. */
+  stop(): Promise<void>;
+}
+
+const RANDOM_STEPS = 2 ** 32;
+const cryptoRandom = (): number => randomInt(RANDOM_STEPS) / RANDOM_STEPS;
+
+/** Rejects with DataDirectoryError when the directory is in use or damaged. */
+export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const { clock, logger, host, dataDir } = options;
+  const hosts = [...new Set([host, '127.0.0.1', '::1', 'localhost', ...(options.hostNames ?? [])])];
+  if (dataDir !== null) await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const store = await openStore(options);
+  try {
+    const pkiDirectory = dataDir === null ? null : join(dataDir, 'pki');
+    const identity = await loadServerIdentity(pkiDirectory, { hosts, nowMs: clock.nowMs() });
+    return await serve(options, store, identity, hosts);
+  } catch (error) {
+    await store.close();
+    logger.error({ error }, 'api server failed to start');
+    throw error;
+  }
+}
+
+async function openStore(options: ApiServerOptions): Promise<ObjectStore> {
+  const { dataDir, durability, clock, logger, kinds = ALL_KINDS } = options;
+  const onWriteFailure = (error: unknown): void =>
+    logger.error({ error }, 'the database refused a write');
+  const limits = options.maxHistory === undefined ? {} : { maxHistory: options.maxHistory };
+  if (dataDir === null) {
+    // Starts beyond any revision an earlier ephemeral run gave out, so that its clients start over.
+    const loaded = { revision: clock.nowMs(), objects: new Map() };
+    return new ObjectStore({ kinds, loaded, backend: null, onWriteFailure, ...limits });
+  }
+  const opened = await openLevelStore({
+    directory: join(dataDir, 'store'),
+    kinds,
+    durability,
+    clock,
+    onFlushFailure: (error) => logger.error({ error }, 'flushing the database failed'),
+  });
+  if (opened.unknownRecords > 0) {
+    logger.warn({ records: opened.unknownRecords }, 'the database holds kinds not known here');
+  }
+  const backend: StoreBackend = opened.backend;
+  return new ObjectStore({ kinds, loaded: opened.loaded, backend, onWriteFailure, ...limits });
+}
+
+async function serve(
+  options: ApiServerOptions,
+  store: ObjectStore,
+  identity: ServerIdentity,
+  hosts: readonly string[],
+): Promise<ApiServer> {
+  const { clock, logger, host, userName, random = cryptoRandom } = options;
+  const schemaOf = options.schemaOf ?? stockSchemaOf;
+  const registry = new KindRegistry(options.kinds ?? ALL_KINDS);
+  const writer = new ObjectWriter({ store, admission: options.admission, schemaOf, clock, random });
+  const deleter = new ObjectDeleter({ store, writer, clock });
+  const watches = new WatchHub({ store, clock, random });
+  const housekeeping = new Housekeeping({ store, writer, deleter, clock, logger });
+  await ensureNamespaces(store, writer);
+  const guard = new Guard(identity.token, hosts);
+  const http = await startHttpServer({
+    host,
+    port: options.port,
+    certificatePem: identity.certificatePem,
+    privateKeyPem: identity.privateKeyPem,
+    guard,
+    logger,
+    handler: createRouter({
+      registry,
+      discovery: new Discovery(registry),
+      openApi: new OpenApi(registry, schemaOf, () => clock.nowMs()),
+      guard,
+      resources: new ResourceHandler({ store, writer, deleter, schemaOf, clock }),
+      watches,
+      podLogs: { store, source: options.podLogs, clock },
+      serviceProxy: createServiceProxy(options.serviceProxy ?? resolveFromStore(store)),
+      userName,
+    }),
+  });
+  housekeeping.start();
+  const url = `https://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
+  const { caPem, token } = identity;
+  return {
+    url,
+    port: http.port,
+    kubeconfig: kubeconfigText({ url, caPem, token, userName }),
+    caPem,
+    token,
+    async stop() {
+      housekeeping.stop();
+      watches.stop();
+      await http.stop();
+      await store.close();
+    },
+  };
+}
+
+async function ensureNamespaces(store: ObjectStore, writer: ObjectWriter): Promise<void> {
+  for (const name of FIXED_NAMESPACES) {
+    if (store.of(Namespace).get(storeKey('', name)) !== undefined) continue;
+    await writer.create(
+      {
+        kind: Namespace,
+        namespace: '',
+        name: '',
+        subresource: '',
+        userName: 'system:apiserver',
+        dryRun: false,
+        fieldValidation: 'Ignore',
+        duplicates: [],
+        warnings: [],
+      },
+      { apiVersion: apiVersionOf(Namespace), kind: Namespace.kind, metadata: { name } },
+    );
+  }
+}

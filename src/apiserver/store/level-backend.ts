@@ -1,0 +1,228 @@
+// The store on disk: one LevelDB directory, one opener. A write is one atomic batch holding the
+// objects and the revision counter, handed to the kernel (`sync: false`), so it survives kill -9;
+// flushes follow in groups. The flush is fdatasync on the log files from outside LevelDB, because a
+// synced write inside it would make the next writer wait for the disk.
+// The only home of classic-level.
+
+import { open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ClassicLevel } from 'classic-level';
+import type { Kind } from '../../api/kinds.ts';
+import type { KubeObject } from '../../api/objects.ts';
+import type { Clock, TimerHandle } from '../../clock/clock.ts';
+import type { LoadedState, Persisted, StoreBackend } from './object-store.ts';
+import { type AppliedConfigurations, type Stored, storeKey } from './stored.ts';
+
+/** Acknowledged writes reach the disk at most this much later (power loss, not kill -9). */
+export const FLUSH_DELAY_MS = 100;
+const FORMAT = '1';
+const FORMAT_KEY = 'm/format';
+const REVISION_KEY = 'm/resourceVersion';
+const OBJECT_PREFIX = 'o/';
+const APPLIED_PREFIX = 'a/';
+
+export type Durability = 'kernel' | 'disk';
+
+/** The data directory cannot be used; the message says which one and what to do about it. */
+export class DataDirectoryError extends Error {
+  readonly code: 'DATA_DIRECTORY_LOCKED' | 'DATA_DIRECTORY_CORRUPT' | 'DATA_DIRECTORY_FORMAT';
+
+  constructor(code: DataDirectoryError['code'], message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = 'DataDirectoryError';
+    this.code = code;
+  }
+}
+
+type Level = ClassicLevel<string, string>;
+type Operation = { type: 'put'; key: string; value: string } | { type: 'del'; key: string };
+
+export interface OpenedStore {
+  backend: StoreBackend;
+  loaded: LoadedState;
+  /** Records of kinds this version does not know; they stay on disk. */
+  unknownRecords: number;
+}
+
+/** Opens (and creates) the database. Rejects with DataDirectoryError when it cannot be used. */
+export async function openLevelStore(options: {
+  directory: string;
+  kinds: readonly Kind[];
+  durability: Durability;
+  clock: Clock;
+  onFlushFailure?: (error: unknown) => void;
+}): Promise<OpenedStore> {
+  const { directory, kinds } = options;
+  const level: Level = new ClassicLevel(directory, { keyEncoding: 'utf8', valueEncoding: 'utf8' });
+  try {
+    await level.open();
+    const state = await load(level, directory, kinds);
+    return { backend: new LevelBackend(level, options), ...state };
+  } catch (error) {
+    await level.close().catch(() => undefined); // the error below says what is wrong
+    throw explain(error, directory);
+  }
+}
+
+function explain(error: unknown, directory: string): unknown {
+  const codes = [error, (error as Error).cause].map((at) => (at as { code?: string } | null)?.code);
+  if (codes.includes('LEVEL_LOCKED')) {
+    return new DataDirectoryError(
+      'DATA_DIRECTORY_LOCKED',
+      `the data directory ${directory} is in use by another running instance: ` +
+        'stop that one, or choose another directory',
+      error,
+    );
+  }
+  if (codes.includes('LEVEL_CORRUPTION') || error instanceof SyntaxError) {
+    return new DataDirectoryError(
+      'DATA_DIRECTORY_CORRUPT',
+      `the data directory ${directory} is damaged: move it away (mv '${directory}' ` +
+        `'${directory}.damaged') to start empty, or restore it from a backup`,
+      error,
+    );
+  }
+  return error;
+}
+
+const prefixOf = (kind: Kind): string => `${kind.group}/${kind.plural}/`;
+
+function recordKey(kind: Kind, object: KubeObject): string {
+  return `${prefixOf(kind)}${object.metadata.namespace ?? ''}/${object.metadata.name}`;
+}
+
+async function load(
+  level: Level,
+  directory: string,
+  kinds: readonly Kind[],
+): Promise<{ loaded: LoadedState; unknownRecords: number }> {
+  const format = await level.get(FORMAT_KEY);
+  if (format === undefined) await level.put(FORMAT_KEY, FORMAT);
+  else if (format !== FORMAT) {
+    throw new DataDirectoryError(
+      'DATA_DIRECTORY_FORMAT',
+      `the data directory ${directory} has format ${format}, this version reads ${FORMAT}: ` +
+        'use the version that wrote it, or another directory',
+    );
+  }
+  const byPrefix = new Map(kinds.map((kind) => [prefixOf(kind), kind]));
+  const objects = new Map<Kind, Stored[]>();
+  const applied = await loadApplied(level);
+  let unknownRecords = 0;
+  for await (const [key, json] of level.iterator({ gte: OBJECT_PREFIX, lt: 'o0' })) {
+    const record = key.slice(OBJECT_PREFIX.length);
+    const kind = byPrefix.get(record.slice(0, record.indexOf('/', record.indexOf('/') + 1) + 1));
+    if (kind === undefined) {
+      unknownRecords += 1;
+      continue;
+    }
+    const found = objects.get(kind) ?? [];
+    objects.set(kind, found);
+    found.push(toStored(json, applied.get(record) ?? null));
+  }
+  const revision = Number((await level.get(REVISION_KEY)) ?? '0');
+  return { loaded: { revision, objects }, unknownRecords };
+}
+
+async function loadApplied(level: Level): Promise<Map<string, AppliedConfigurations>> {
+  const applied = new Map<string, AppliedConfigurations>();
+  for await (const [key, json] of level.iterator({ gte: APPLIED_PREFIX, lt: 'a0' })) {
+    applied.set(key.slice(APPLIED_PREFIX.length), JSON.parse(json) as AppliedConfigurations);
+  }
+  return applied;
+}
+
+function toStored(json: string, applied: AppliedConfigurations | null): Stored {
+  const object = JSON.parse(json) as KubeObject;
+  const { namespace, name, resourceVersion } = object.metadata;
+  return {
+    key: storeKey(namespace, name),
+    object,
+    json,
+    revision: Number(resourceVersion),
+    applied,
+  };
+}
+
+class LevelBackend implements StoreBackend {
+  readonly #level: Level;
+  readonly #directory: string;
+  readonly #clock: Clock;
+  readonly #sync: boolean;
+  readonly #onFlushFailure: (error: unknown) => void;
+  #flushTimer: TimerHandle | null = null;
+  #flushing: Promise<void> = Promise.resolve();
+
+  constructor(level: Level, options: Parameters<typeof openLevelStore>[0]) {
+    this.#level = level;
+    this.#directory = options.directory;
+    this.#clock = options.clock;
+    this.#sync = options.durability === 'disk';
+    this.#onFlushFailure = options.onFlushFailure ?? (() => undefined);
+  }
+
+  async write(changes: readonly Persisted[], revision: number): Promise<void> {
+    const operations: Operation[] = [{ type: 'put', key: REVISION_KEY, value: String(revision) }];
+    for (const { kind, change } of changes) addOperations(operations, kind, change);
+    await this.#level.batch(operations, { sync: this.#sync });
+    if (!this.#sync) this.#scheduleFlush();
+  }
+
+  async close(): Promise<void> {
+    this.#flushTimer?.cancel();
+    await this.#flushing;
+    await this.#flush();
+    await this.#level.close();
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushTimer !== null) return;
+    this.#flushTimer = this.#clock.setTimer(
+      FLUSH_DELAY_MS,
+      () => {
+        this.#flushTimer = null;
+        this.#flushing = this.#flushing.then(() => this.#flush());
+      },
+      { background: true },
+    );
+  }
+
+  async #flush(): Promise<void> {
+    try {
+      const names = await readdir(this.#directory);
+      await Promise.all(
+        names.filter((name) => name.endsWith('.log')).map((name) => this.#syncFile(name)),
+      );
+    } catch (error) {
+      this.#onFlushFailure(error);
+    }
+  }
+
+  async #syncFile(name: string): Promise<void> {
+    try {
+      const file = await open(join(this.#directory, name), 'r');
+      await file.datasync().finally(() => file.close());
+    } catch (error) {
+      // A log that LevelDB has just turned into a table is synced and gone.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+}
+
+function addOperations(
+  operations: Operation[],
+  kind: Kind,
+  { type, stored, previous }: Persisted['change'],
+): void {
+  const record = recordKey(kind, stored.object);
+  if (type === 'DELETED') {
+    operations.push({ type: 'del', key: OBJECT_PREFIX + record });
+    if (previous?.applied) operations.push({ type: 'del', key: APPLIED_PREFIX + record });
+    return;
+  }
+  operations.push({ type: 'put', key: OBJECT_PREFIX + record, value: stored.json });
+  if (stored.applied !== (previous?.applied ?? null)) {
+    const value = JSON.stringify(stored.applied ?? {});
+    operations.push({ type: 'put', key: APPLIED_PREFIX + record, value });
+  }
+}
