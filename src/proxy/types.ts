@@ -107,6 +107,8 @@ export interface ExchangeHandler {
   onRequest(exchange: Exchange): void;
   /** The final answer head is about to be written. */
   onResponseHead(exchange: Exchange, status: number): void;
+  /** A 1xx of the upstream (not 101) was relayed; counts as activity of the application (QP-47). */
+  onInterimHead?(exchange: Exchange, status: number): void;
   /** Answer bytes (or tunnelled bytes from the app) went to the client. */
   onResponseBytes(exchange: Exchange, byteCount: number): void;
   /** No answer head will come. The handler answers, or forwards elsewhere if `!failure.sent`. */

@@ -1,23 +1,66 @@
-// Which row of the error table a failed forward is (QP-82). Shared by every role that forwards.
+// The texts of QP-82: what a role tells the client, in the words of the reference, when an upstream
+// failed. Not hot.
 
-import { ERRORS, type ErrorRow } from '../errors/errors.ts';
+import type { Socket } from 'node:net';
 import { FailureCode } from './types.ts';
 
-export function upstreamError(code: FailureCode): ErrorRow {
-  switch (code) {
-    case FailureCode.CONNECT_REFUSED:
-      return ERRORS.UPSTREAM_REFUSED;
-    case FailureCode.CONNECT_TIMEOUT:
-      return ERRORS.UPSTREAM_DIAL_TIMEOUT;
-    case FailureCode.CONNECT_ERROR:
-      return ERRORS.UPSTREAM_DIAL_FAILED;
-    case FailureCode.CLOSED:
-      return ERRORS.UPSTREAM_CLOSED;
-    case FailureCode.RESET:
-      return ERRORS.UPSTREAM_RESET;
-    case FailureCode.MALFORMED_RESPONSE:
-      return ERRORS.UPSTREAM_MALFORMED;
-    case FailureCode.UPGRADE_MISMATCH:
-      return ERRORS.UPGRADE_MISMATCH;
-  }
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+const MAX_SHOWN_CHARACTERS = 80;
+
+const CONNECT_TEXTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset by peer',
+  EHOSTUNREACH: 'no route to host',
+  ENETUNREACH: 'network is unreachable',
+  ETIMEDOUT: 'connection timed out',
+  EADDRNOTAVAIL: 'cannot assign requested address',
+};
+
+/** `host:port`, an IPv6 address in brackets. */
+export function authorityOf(address: Address): string {
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  return `${host}:${address.port}`;
+}
+
+export function connectFailureCode(error: NodeJS.ErrnoException): FailureCode {
+  return error.code === 'ECONNREFUSED' ? FailureCode.CONNECT_REFUSED : FailureCode.CONNECT_ERROR;
+}
+
+export function describeConnectError(error: NodeJS.ErrnoException, address: Address): string {
+  const text = CONNECT_TEXTS[error.code ?? ''] ?? error.message;
+  return `dial tcp ${authorityOf(address)}: connect: ${text}`;
+}
+
+export function describeDialTimeout(address: Address, elapsedMs: number): string {
+  return `timed out dialing ${authorityOf(address)} after ${(elapsedMs / 1000).toFixed(2)}s`;
+}
+
+export function describeSocketError(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  address: Address,
+): string {
+  const local = authorityOf({ host: socket.localAddress ?? '', port: socket.localPort ?? 0 });
+  const path = `tcp ${local}->${authorityOf(address)}`;
+  if (error.code === 'ECONNRESET') return `read ${path}: read: connection reset by peer`;
+  if (error.code === 'EPIPE') return `write ${path}: write: broken pipe`;
+  return `read ${path}: ${error.message}`;
+}
+
+export function malformedResponse(text: string): string {
+  const lineEnd = text.indexOf('\r\n');
+  const line = (lineEnd < 0 ? text : text.slice(0, lineEnd)).slice(0, MAX_SHOWN_CHARACTERS);
+  const what = 'net/http: HTTP/1.x transport connection broken: malformed HTTP response';
+  return `${what} ${quoted(line)}`;
+}
+
+/** Printable ASCII in quotes, everything else escaped. */
+export function quoted(text: string): string {
+  return JSON.stringify(text).replace(/[^\x20-\x7e]/g, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
 }

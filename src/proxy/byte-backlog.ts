@@ -1,0 +1,48 @@
+// Bytes that arrived before somebody could use them: a head cut between reads, a body whose request
+// still waits, the next pipelined request. Grows by doubling; whoever fills it bounds it.
+// Not on the path of a request that arrives whole.
+
+const INITIAL_BYTES = 1_024;
+const EMPTY = Buffer.alloc(0);
+
+export class ByteBacklog {
+  #bytes: Buffer = EMPTY;
+  length = 0;
+
+  append(source: Uint8Array, start: number, end: number): void {
+    const needed = this.length + end - start;
+    if (needed > this.#bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.length * 2, INITIAL_BYTES));
+      larger.set(this.#bytes.subarray(0, this.length));
+      this.#bytes = larger;
+    }
+    this.#bytes.set(source.subarray(start, end), this.length);
+    this.length = needed;
+  }
+
+  /** A view of what is there; valid until the next append. */
+  view(): Buffer {
+    return this.#bytes.subarray(0, this.length);
+  }
+
+  /** Hands the bytes over; the backlog is empty afterwards and never touches them again. */
+  take(): Buffer {
+    const taken = this.view();
+    this.#bytes = EMPTY;
+    this.length = 0;
+    return taken;
+  }
+
+  clear(): void {
+    this.#bytes = EMPTY;
+    this.length = 0;
+  }
+}
+
+/** End of the head (past its empty line) in `bytes`, -1 while it is incomplete. */
+export function findHeadEnd(bytes: Buffer, from: number): number {
+  const at = bytes.indexOf(HEAD_END, from);
+  return at < 0 ? -1 : at + HEAD_END.length;
+}
+
+const HEAD_END = Buffer.from('\r\n\r\n', 'latin1');

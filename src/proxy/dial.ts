@@ -1,0 +1,122 @@
+// Opens one connection for one request (QP-63). Only a dial that timed out is tried again, with
+// growing timeouts and a short random pause; any other error ends it at once, because a refused
+// connection means the application is down and waiting would only hold the request's slot.
+// Invariant: the waiter hears exactly one of onDialed and onDialFailed, or nothing after cancel.
+
+import type { Clock, TimerHandle } from '../clock/clock.ts';
+import { FailureCode, type UpstreamOptions } from './types.ts';
+import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
+import {
+  connectFailureCode,
+  describeConnectError,
+  describeDialTimeout,
+} from './upstream-errors.ts';
+
+const TIMEOUT_GROWTH = 1.4;
+const TIMEOUT_JITTER = 0.1;
+const MIN_PAUSE_MS = 30;
+const PAUSE_SPREAD_MS = 30;
+
+export interface DialWaiter {
+  onDialed(connection: UpstreamConnection): void;
+  onDialFailed(code: FailureCode, message: string): void;
+}
+
+/** The pool a dialled connection will belong to. */
+export interface DialTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly readBuffer: Buffer;
+  park(connection: UpstreamConnection): void;
+  onClosed(connection: UpstreamConnection): void;
+}
+
+export class Dial implements ConnectionOwner {
+  readonly host: string;
+  readonly port: number;
+  readonly readBuffer: Buffer;
+  readonly #target: DialTarget;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #maxAttempts: number;
+  readonly #startMs: number;
+  #waiter: DialWaiter | null;
+  #attempt = 0;
+  #timeoutMs: number;
+  #timer: TimerHandle | null = null;
+  #connection: UpstreamConnection | null = null;
+
+  constructor(
+    target: DialTarget,
+    waiter: DialWaiter,
+    options: UpstreamOptions,
+    deps: { clock: Clock; random: () => number },
+  ) {
+    this.host = target.host;
+    this.port = target.port;
+    this.readBuffer = target.readBuffer;
+    this.#target = target;
+    this.#waiter = waiter;
+    this.#clock = deps.clock;
+    this.#random = deps.random;
+    this.#maxAttempts = options.maxDialAttempts;
+    this.#timeoutMs = options.dialTimeoutMs;
+    this.#startMs = deps.clock.monotonicMs();
+    this.#try();
+  }
+
+  cancel(): void {
+    this.#waiter = null;
+    this.#abandon();
+  }
+
+  onConnected(connection: UpstreamConnection): void {
+    const waiter = this.#waiter;
+    this.#timer?.cancel();
+    this.#connection = null;
+    if (waiter === null) connection.destroy();
+    else waiter.onDialed(connection);
+  }
+
+  onConnectFailed(_connection: UpstreamConnection, error: NodeJS.ErrnoException): void {
+    const waiter = this.#waiter;
+    this.#timer?.cancel();
+    this.#connection = null;
+    waiter?.onDialFailed(connectFailureCode(error), describeConnectError(error, this));
+  }
+
+  park(connection: UpstreamConnection): void {
+    this.#target.park(connection);
+  }
+
+  onClosed(connection: UpstreamConnection): void {
+    this.#target.onClosed(connection);
+  }
+
+  #try(): void {
+    this.#attempt += 1;
+    this.#connection = new UpstreamConnection(this);
+    this.#timer = this.#clock.setTimer(this.#timeoutMs, () => this.#onTimeout());
+  }
+
+  #onTimeout(): void {
+    this.#abandon();
+    if (this.#attempt >= this.#maxAttempts) {
+      const elapsedMs = this.#clock.monotonicMs() - this.#startMs;
+      const message = describeDialTimeout(this, elapsedMs);
+      this.#waiter?.onDialFailed(FailureCode.CONNECT_TIMEOUT, message);
+      return;
+    }
+    if (this.#attempt > 1)
+      this.#timeoutMs *= TIMEOUT_GROWTH * (1 + this.#random() * TIMEOUT_JITTER);
+    const pauseMs = MIN_PAUSE_MS + this.#random() * PAUSE_SPREAD_MS;
+    this.#timer = this.#clock.setTimer(pauseMs, () => this.#try());
+  }
+
+  #abandon(): void {
+    this.#timer?.cancel();
+    const connection = this.#connection;
+    this.#connection = null;
+    connection?.destroy();
+  }
+}

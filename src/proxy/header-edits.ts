@@ -1,0 +1,96 @@
+// Header changes of one route or revision, compiled once: forwarding asks per line only whether a
+// dropped name has that length, which almost never is the case.
+// Hot: `drops` runs per header line of every forwarded request.
+
+import { isToken } from './characters.ts';
+import type { HeaderFields } from './header-fields.ts';
+import type { HeaderEdits } from './types.ts';
+
+export interface HeaderEditOptions {
+  /** Names to remove, any case. */
+  drop?: Iterable<string>;
+  /** Headers to set, replacing what the client sent. */
+  set?: Readonly<Record<string, string>>;
+  /** Replaces Host; null keeps the client's. */
+  host?: string | null;
+  /** Append the peer's address to X-Forwarded-For (QP-67). Default false. */
+  forwardedFor?: boolean;
+}
+
+const NOT_VALUE = /[\0-\x08\x0a-\x1f\x7f]|[^\0-\xff]/;
+
+export class CompiledHeaderEdits implements HeaderEdits {
+  readonly drop: ReadonlySet<string>;
+  readonly add: string;
+  readonly host: string | null;
+  readonly forwardedFor: boolean;
+  /** Bit `1 << (length & 31)` for every dropped name. */
+  readonly #lengths: number;
+  readonly #names: readonly string[];
+
+  constructor(edits: HeaderEdits) {
+    this.drop = edits.drop;
+    this.add = edits.add;
+    this.host = edits.host;
+    this.forwardedFor = edits.forwardedFor;
+    this.#names = [...edits.drop];
+    this.#lengths = this.#names.reduce((bits, name) => bits | (1 << (name.length & 31)), 0);
+  }
+
+  get dropsNames(): boolean {
+    return this.#lengths !== 0;
+  }
+
+  drops(fields: HeaderFields, index: number): boolean {
+    const nameLength = fields.nameLengthAt(index);
+    if ((this.#lengths & (1 << (nameLength & 31))) === 0) return false;
+    for (const name of this.#names) {
+      if (fields.isNamed(index, name)) return true;
+    }
+    return false;
+  }
+}
+
+/**
+ * Compiles header changes. Throws when a name is no token or a value holds a control character:
+ * both come from configuration, so they are programmer errors here.
+ */
+export function createHeaderEdits(options: HeaderEditOptions): HeaderEdits {
+  const drop = new Set<string>();
+  for (const name of options.drop ?? []) drop.add(checkedName(name));
+  let add = '';
+  for (const [name, value] of Object.entries(options.set ?? {})) {
+    drop.add(checkedName(name));
+    add += `${name}: ${checkedValue(name, value)}\r\n`;
+  }
+  const host = options.host ?? null;
+  if (host !== null) checkedValue('Host', host);
+  const forwardedFor = options.forwardedFor ?? false;
+  return new CompiledHeaderEdits({ drop, add, host, forwardedFor });
+}
+
+/** Leaves everything but the hop-by-hop headers as it is. */
+export const NO_EDITS: HeaderEdits = createHeaderEdits({});
+
+const compiled = new WeakMap<HeaderEdits, CompiledHeaderEdits>();
+
+/** The compiled form of edits somebody wrote as a plain object. */
+export function compileEdits(edits: HeaderEdits): CompiledHeaderEdits {
+  if (edits instanceof CompiledHeaderEdits) return edits;
+  let found = compiled.get(edits);
+  if (found === undefined) {
+    found = new CompiledHeaderEdits(edits);
+    compiled.set(edits, found);
+  }
+  return found;
+}
+
+function checkedName(name: string): string {
+  if (!isToken(name)) throw new Error(`not a header name: ${JSON.stringify(name)}`);
+  return name.toLowerCase();
+}
+
+function checkedValue(name: string, value: string): string {
+  if (NOT_VALUE.test(value)) throw new Error(`not a value for ${name}: ${JSON.stringify(value)}`);
+  return value;
+}

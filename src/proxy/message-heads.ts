@@ -1,0 +1,129 @@
+// Writes the heads of forwarded messages. Lines nobody objects to are copied as runs, so their order,
+// case and duplicates survive (QP-68); hop-by-hop lines go (QP-65, QP-74); framing is written anew,
+// because the body is framed anew.
+// Hot: one request head and one response head per forwarded request.
+
+import type { CompiledHeaderEdits } from './header-edits.ts';
+import { FieldKind, type HeaderFields } from './header-fields.ts';
+import type { RequestHead } from './request-head.ts';
+import { BodyMode, type ResponseHead } from './response-head.ts';
+
+const HOP_BY_HOP =
+  (1 << FieldKind.CONNECTION) |
+  (1 << FieldKind.KEEP_ALIVE) |
+  (1 << FieldKind.PROXY) |
+  (1 << FieldKind.TE) |
+  (1 << FieldKind.TRANSFER_ENCODING) |
+  (1 << FieldKind.UPGRADE) |
+  (1 << FieldKind.NAMED);
+const TRAILER = 1 << FieldKind.TRAILER;
+const HOST = 1 << FieldKind.HOST;
+const FORWARDED_FOR = 1 << FieldKind.FORWARDED_FOR;
+const CONTENT_LENGTH = 1 << FieldKind.CONTENT_LENGTH;
+
+/** How the client's side of an answer is framed. */
+export const AnswerFraming = { NONE: 0, LENGTH: 1, CHUNKED: 2, CLOSE: 3 } as const;
+export type AnswerFraming = (typeof AnswerFraming)[keyof typeof AnswerFraming];
+
+/**
+ * The request head for the upstream. `peer` is the client's address, `authority` the upstream's
+ * `host:port`, used where a 1.0 client named no host (QP-60).
+ */
+export function requestHeadFor(
+  head: RequestHead,
+  edits: CompiledHeaderEdits,
+  peer: string,
+  authority: string,
+): string {
+  const fields = head.fields;
+  const isChunked = head.contentLength < 0;
+  const host = edits.host ?? (head.hostFromTarget ? head.host : null);
+  let drop = HOP_BY_HOP;
+  if (!isChunked) drop |= TRAILER;
+  if (host !== null) drop |= HOST;
+  if (edits.forwardedFor) drop |= FORWARDED_FOR;
+  let text = `${head.method} ${head.target} HTTP/1.1\r\n`;
+  if (host !== null) text += `Host: ${host}\r\n`;
+  else if (!fields.has(FieldKind.HOST)) text += `Host: ${authority}\r\n`;
+  text += keptLines(fields, drop, edits.dropsNames ? edits : null);
+  if (edits.forwardedFor) text += forwardedFor(fields, edits, peer);
+  text += edits.add;
+  if (isChunked) text += 'Transfer-Encoding: chunked\r\n';
+  if (head.acceptsTrailers) text += 'Te: trailers\r\n';
+  if (head.upgrade !== '') text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
+  return `${text}\r\n`;
+}
+
+function forwardedFor(fields: HeaderFields, edits: CompiledHeaderEdits, peer: string): string {
+  const earlier = edits.drop.has('x-forwarded-for') ? '' : fields.joined(FieldKind.FORWARDED_FOR);
+  return earlier === ''
+    ? `X-Forwarded-For: ${peer}\r\n`
+    : `X-Forwarded-For: ${earlier}, ${peer}\r\n`;
+}
+
+/** Lines whose kind is not in `drop` (a bit mask) and which `edits` let pass, in order. */
+function keptLines(fields: HeaderFields, drop: number, edits: CompiledHeaderEdits | null): string {
+  if (fields.count === 0) return '';
+  const text = fields.text;
+  let runStart = fields.lineStart(0);
+  if ((fields.kinds & drop) === 0 && edits === null) {
+    return text.slice(runStart, fields.lineEnd(fields.count - 1));
+  }
+  let kept = '';
+  let runEnd = runStart;
+  for (let index = 0; index < fields.count; index += 1) {
+    const lineEnd = fields.lineEnd(index);
+    const isDropped =
+      ((1 << fields.kindAt(index)) & drop) !== 0 || edits?.drops(fields, index) === true;
+    if (isDropped) {
+      if (runEnd > runStart) kept += text.slice(runStart, runEnd);
+      runStart = lineEnd;
+    }
+    runEnd = lineEnd;
+  }
+  return runEnd > runStart ? kept + text.slice(runStart, runEnd) : kept;
+}
+
+/** Framing of the answer toward a client of that minor version. */
+export function answerFraming(head: ResponseHead, clientMinor: number): AnswerFraming {
+  switch (head.bodyMode) {
+    case BodyMode.NONE:
+      return AnswerFraming.NONE;
+    case BodyMode.LENGTH:
+      return AnswerFraming.LENGTH;
+    default:
+      return clientMinor === 1 ? AnswerFraming.CHUNKED : AnswerFraming.CLOSE;
+  }
+}
+
+/** The final answer head for the client; `extra` are whole lines, `date` is used if none came. */
+export function answerHeadFor(
+  head: ResponseHead,
+  framing: AnswerFraming,
+  clientMinor: number,
+  closes: boolean,
+  extra: string,
+  date: string,
+): string {
+  let drop = HOP_BY_HOP;
+  if (framing !== AnswerFraming.CHUNKED) drop |= TRAILER;
+  if (head.status < 200 || head.status === 204) drop |= CONTENT_LENGTH;
+  let text = statusLine(head, clientMinor) + keptLines(head.fields, drop, null);
+  if (!head.fields.has(FieldKind.DATE)) text += date;
+  if (framing === AnswerFraming.CHUNKED) text += 'Transfer-Encoding: chunked\r\n';
+  if (head.status === 101) text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
+  else if (closes) text += 'Connection: close\r\n';
+  return `${text}${extra}\r\n`;
+}
+
+/** An interim answer (1xx but not 101) for the client. */
+export function interimHeadFor(head: ResponseHead): string {
+  const lines = keptLines(head.fields, HOP_BY_HOP | TRAILER | CONTENT_LENGTH, null);
+  return `${statusLine(head, 1)}${lines}\r\n`;
+}
+
+function statusLine(head: ResponseHead, clientMinor: number): string {
+  const lineEnd = head.text.indexOf('\r\n') + 2;
+  if (clientMinor === head.minorVersion) return head.text.slice(0, lineEnd);
+  return `HTTP/1.${clientMinor}${head.text.slice(8, lineEnd)}`;
+}

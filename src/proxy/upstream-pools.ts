@@ -1,0 +1,162 @@
+// Keep-alive connections to applications, one pool per address. Connections in use are not capped
+// (the gate does that); idle ones are, and they close when they have idled too long. The most
+// recently used connection goes first: it is warm, and the others get a chance to expire.
+// Not hot itself except `checkout` and `park`, which run once per request.
+
+import type { Clock, TimerHandle } from '../clock/clock.ts';
+import { Dial, type DialWaiter } from './dial.ts';
+import type { Upstream, UpstreamOptions } from './types.ts';
+import type { UpstreamConnection } from './upstream-connection.ts';
+import { authorityOf } from './upstream-errors.ts';
+
+/** Addresses remembered; one more is served without being remembered, so nothing is shared for it. */
+export const MAX_UPSTREAMS = 16_384;
+const READ_BUFFER_BYTES = 64 * 1024;
+/** A request that cannot be sent twice goes only on a connection that idled less (DESIGN D3). */
+const MAX_IDLE_FOR_ONE_SHOT_MS = 4_000;
+/** How long before the application's own keep-alive timeout a connection counts as expired. */
+const KEEP_ALIVE_MARGIN_MS = 1_000;
+const SWEEPS_PER_IDLE_TIMEOUT = 4;
+
+export interface UpstreamDeps {
+  clock: Clock;
+  /** Uniform in [0, 1). */
+  random: () => number;
+}
+
+export class UpstreamPools {
+  readonly #options: UpstreamOptions;
+  readonly #deps: UpstreamDeps;
+  readonly #pools = new Map<string, UpstreamPool>();
+  /** Shared by all connections: reads are handled to the end before the next one. */
+  readonly #readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+  #sweeper: TimerHandle | null = null;
+  #isClosed = false;
+
+  constructor(options: UpstreamOptions, deps: UpstreamDeps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  /** The pool of that address, made on first use. Keep it; the look-up builds a key. */
+  at(host: string, port: number): Upstream {
+    const key = `${host} ${port}`;
+    let pool = this.#pools.get(key);
+    if (pool === undefined) {
+      pool = new UpstreamPool(host, port, this.#readBuffer, this.#options, this.#deps);
+      if (this.#isClosed) pool.close();
+      else if (this.#pools.size < MAX_UPSTREAMS) this.#pools.set(key, pool);
+      this.#startSweeping();
+    }
+    return pool;
+  }
+
+  /** Closes idle connections of that address now and busy ones after their answer. */
+  forget(upstream: Upstream): void {
+    const key = `${upstream.host} ${upstream.port}`;
+    if (this.#pools.get(key) === upstream) this.#pools.delete(key);
+    if (upstream instanceof UpstreamPool) upstream.close();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#sweeper?.cancel();
+    for (const pool of this.#pools.values()) pool.close();
+    this.#pools.clear();
+  }
+
+  #startSweeping(): void {
+    if (this.#sweeper !== null || this.#isClosed) return;
+    const periodMs = Math.max(1, this.#options.idleTimeoutMs / SWEEPS_PER_IDLE_TIMEOUT);
+    const sweep = (): void => {
+      const nowMs = this.#deps.clock.monotonicMs();
+      for (const pool of this.#pools.values()) pool.sweep(nowMs);
+    };
+    this.#sweeper = this.#deps.clock.setTicker(periodMs, sweep, { background: true });
+  }
+}
+
+export class UpstreamPool implements Upstream {
+  readonly host: string;
+  readonly port: number;
+  readonly authority: string;
+  readonly readBuffer: Buffer;
+  readonly #options: UpstreamOptions;
+  readonly #deps: UpstreamDeps;
+  /** Oldest first. */
+  readonly #idle: UpstreamConnection[] = [];
+  #isClosed = false;
+
+  constructor(
+    host: string,
+    port: number,
+    readBuffer: Buffer,
+    options: UpstreamOptions,
+    deps: UpstreamDeps,
+  ) {
+    this.host = host;
+    this.port = port;
+    this.authority = authorityOf(this);
+    this.readBuffer = readBuffer;
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  get idleCount(): number {
+    return this.#idle.length;
+  }
+
+  /** An idle connection fit for the request, or null: then dial. */
+  checkout(isReplayable: boolean): UpstreamConnection | null {
+    if (this.#idle.length === 0) return null;
+    const nowMs = this.#deps.clock.monotonicMs();
+    for (;;) {
+      const connection = this.#idle.at(-1);
+      if (connection === undefined) return null;
+      const idleMs = nowMs - connection.idleSinceMs;
+      if (idleMs < this.#maxIdleMs(connection)) {
+        // The newest is too old for this request, so all are; they stay for replayable ones.
+        if (!isReplayable && idleMs >= MAX_IDLE_FOR_ONE_SHOT_MS) return null;
+        this.#idle.pop();
+        return connection;
+      }
+      connection.destroy();
+    }
+  }
+
+  dial(waiter: DialWaiter): Dial {
+    return new Dial(this, waiter, this.#options, this.#deps);
+  }
+
+  park(connection: UpstreamConnection): void {
+    if (this.#isClosed || this.#idle.length >= this.#options.maxIdlePerUpstream) {
+      connection.destroy();
+      return;
+    }
+    connection.idleSinceMs = this.#deps.clock.monotonicMs();
+    this.#idle.push(connection);
+  }
+
+  onClosed(connection: UpstreamConnection): void {
+    const index = this.#idle.lastIndexOf(connection);
+    if (index >= 0) this.#idle.splice(index, 1);
+  }
+
+  sweep(nowMs: number): void {
+    for (const connection of [...this.#idle]) {
+      if (nowMs - connection.idleSinceMs >= this.#maxIdleMs(connection)) connection.destroy();
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const connection of [...this.#idle]) connection.destroy();
+  }
+
+  #maxIdleMs(connection: UpstreamConnection): number {
+    const announced = connection.keepAliveMs;
+    return announced < 0
+      ? this.#options.idleTimeoutMs
+      : Math.min(this.#options.idleTimeoutMs, announced - KEEP_ALIVE_MARGIN_MS);
+  }
+}
