@@ -1,0 +1,187 @@
+// Sends load, as a process of its own told what to do over IPC. Two modes: as fast as the connections
+// allow (for CPU per request) and at a fixed rate (for latency, counted from the moment a request was
+// due, so that waiting is not hidden).
+
+import { connect, type Socket } from 'node:net';
+import { percentile } from './stats.ts';
+
+export interface LoadOrder {
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  /** Headers beside Host. */
+  readonly headerCount: number;
+  readonly connections: number;
+  /** Whichever of the two comes first ends the run. */
+  readonly durationMs: number;
+  readonly maxRequests: number;
+  /** Requests per second; 0 = as many as possible. */
+  readonly rate: number;
+}
+
+export interface LoadResult {
+  readonly requests: number;
+  readonly errors: number;
+  readonly elapsedMs: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+const HEAD_END = Buffer.from('\r\n\r\n');
+const LENGTH = Buffer.from('\r\nContent-Length: ');
+
+class Run {
+  readonly #order: LoadOrder;
+  readonly #request: Buffer;
+  readonly #latenciesMs: number[] = [];
+  readonly #idle: LoadConnection[] = [];
+  readonly #due: number[] = [];
+  readonly #finish: (result: LoadResult) => void;
+  readonly #startMs = performance.now();
+  readonly #sockets: Socket[] = [];
+  #sent = 0;
+  #done = 0;
+  #errors = 0;
+  #scheduled = 0;
+  #ended = false;
+
+  constructor(order: LoadOrder, finish: (result: LoadResult) => void) {
+    this.#order = order;
+    this.#finish = finish;
+    this.#request = Buffer.from(requestText(order), 'latin1');
+    for (let index = 0; index < order.connections; index += 1) this.#open();
+    setTimeout(() => this.#end(), order.durationMs);
+    if (order.rate > 0) this.#pace();
+  }
+
+  onReady(connection: LoadConnection): void {
+    if (this.#ended) return;
+    if (this.#order.rate === 0) this.#send(connection, performance.now());
+    else {
+      const dueMs = this.#due.shift();
+      if (dueMs === undefined) this.#idle.push(connection);
+      else this.#send(connection, dueMs);
+    }
+  }
+
+  onAnswer(connection: LoadConnection, status: number): void {
+    if (this.#ended) return;
+    this.#done += 1;
+    if (status !== 200) this.#errors += 1;
+    this.#latenciesMs.push(performance.now() - connection.sentAtMs);
+    if (this.#done >= this.#order.maxRequests) this.#end();
+    else this.onReady(connection);
+  }
+
+  onLost(): void {
+    if (this.#ended) return;
+    this.#errors += 1;
+    this.#open();
+  }
+
+  #open(): void {
+    const socket = connect({ host: this.#order.host, port: this.#order.port, noDelay: true });
+    this.#sockets.push(socket);
+    const connection = new LoadConnection(socket, this);
+    socket.once('connect', () => this.onReady(connection));
+  }
+
+  #send(connection: LoadConnection, dueMs: number): void {
+    if (this.#sent >= this.#order.maxRequests) return;
+    this.#sent += 1;
+    connection.sentAtMs = dueMs;
+    connection.socket.write(this.#request);
+  }
+
+  /** Hands out what fell due since the last look, a millisecond ago. */
+  #pace(): void {
+    if (this.#ended) return;
+    const nowMs = performance.now();
+    const target = Math.floor(((nowMs - this.#startMs) / 1000) * this.#order.rate);
+    while (this.#scheduled < target) {
+      this.#scheduled += 1;
+      const dueMs = this.#startMs + (this.#scheduled / this.#order.rate) * 1000;
+      const connection = this.#idle.pop();
+      if (connection === undefined) this.#due.push(dueMs);
+      else this.#send(connection, dueMs);
+    }
+    setTimeout(() => this.#pace(), 1);
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const socket of this.#sockets) socket.destroy();
+    this.#finish({
+      requests: this.#done,
+      errors: this.#errors,
+      elapsedMs: performance.now() - this.#startMs,
+      p50Ms: percentile(this.#latenciesMs, 50),
+      p99Ms: percentile(this.#latenciesMs, 99),
+    });
+  }
+}
+
+class LoadConnection {
+  sentAtMs = 0;
+  readonly socket: Socket;
+  readonly #run: Run;
+  #head: Buffer | null = null;
+  #status = 0;
+  /** Body bytes still to come; -1 = the head is not complete yet. */
+  #owed = -1;
+
+  constructor(socket: Socket, run: Run) {
+    this.socket = socket;
+    this.#run = run;
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => run.onLost());
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#owed >= 0) this.#owed -= chunk.length;
+    else this.#onHead(this.#head === null ? chunk : Buffer.concat([this.#head, chunk]));
+    if (this.#owed !== 0) return;
+    this.#owed = -1;
+    this.#run.onAnswer(this, this.#status);
+  }
+
+  #onHead(data: Buffer): void {
+    const end = data.indexOf(HEAD_END);
+    if (end < 0) {
+      this.#head = data;
+      return;
+    }
+    this.#head = null;
+    this.#status = Number(data.toString('latin1', 9, 12));
+    const length = data.indexOf(LENGTH);
+    if (length < 0 || length > end) throw new Error('answer without Content-Length');
+    const from = length + LENGTH.length;
+    const size = Number(data.toString('latin1', from, data.indexOf('\r', from)));
+    this.#owed = size - (data.length - end - HEAD_END.length);
+  }
+}
+
+/** A request as browsers send it: Host and `headerCount` others, some long. */
+function requestText(order: LoadOrder): string {
+  const headers = [
+    'User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36',
+    'Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8',
+    'Accept-Language: en-GB,en;q=0.5',
+    'Accept-Encoding: gzip, deflate, br',
+    'Referer: http://hello.default.example.com/previous/page',
+    'Cookie: session=0123456789abcdef0123456789abcdef; theme=dark',
+    'Cache-Control: no-cache',
+    'Sec-Fetch-Dest: document',
+    'Sec-Fetch-Mode: navigate',
+    'Sec-Fetch-Site: same-origin',
+    'Traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+  ].slice(0, Math.max(0, order.headerCount - 1));
+  const lines = ['Host: hello.default.example.com', ...headers];
+  return `GET ${order.path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`;
+}
+
+process.on('message', (order: LoadOrder) => {
+  new Run(order, (result) => process.send?.(result));
+});
