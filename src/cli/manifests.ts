@@ -68,11 +68,13 @@ export function parseManifests(
   const manifests: Manifest[] = [];
   const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
   for (const document of Array.isArray(documents) ? documents : []) {
-    for (const error of document.errors) {
+    // The first error only: the ones after it are mostly its consequences.
+    const [error] = document.errors;
+    if (error !== undefined) {
       const { line, col } = lines.linePos(error.pos[0]);
       problems.push(`${file}:${line}:${col}: ${error.message}`);
     }
-    if (document.errors.length > 0 || document.contents === null) continue;
+    if (error !== undefined || document.contents === null) continue;
     const lineOf = (field: string) => findLine(document, lines, field);
     const object: unknown = document.toJS();
     for (const item of expandList(object)) {

@@ -16,7 +16,7 @@ import type {
   ContainerSpec,
 } from '../node/runtime.ts';
 import { CONTAINER_VARIABLE, RUN_VARIABLE, type ToControl, type ToDataPlane } from './messages.ts';
-import { findMarked, killGroup, sendSignal } from './reaper.ts';
+import { killGroup, reap } from './reaper.ts';
 
 /** Ended containers whose end control has not taken notice of; the oldest are dropped beyond it. */
 const MAX_UNFORGOTTEN = 10_000;
@@ -208,16 +208,16 @@ export class ContainerTable {
     });
     child.once('close', () => {
       timer.cancel();
-      this.#killLeftovers(entry);
-      this.#options.onGroup(pid, false);
-      this.#finish(entry, exitCodeOf(code, signal), signal);
+      void this.#killLeftovers(entry).then(() => {
+        this.#options.onGroup(pid, false);
+        this.#finish(entry, exitCodeOf(code, signal), signal);
+      });
     });
   }
 
   /** What left the group (setsid) still has the container's marker. */
-  #killLeftovers(entry: Entry): void {
-    const marker = `${CONTAINER_VARIABLE}=${entry.spec.id}`;
-    for (const pid of findMarked(marker)) sendSignal(pid, 'SIGKILL');
+  async #killLeftovers(entry: Entry): Promise<void> {
+    await reap({ marker: `${CONTAINER_VARIABLE}=${entry.spec.id}` }, this.#options.clock);
   }
 
   #finish(entry: Entry, exitCode: number, signal: string | null, message = ''): void {

@@ -1,0 +1,206 @@
+// The control process of standalone mode: API server with its admission, the built-in controllers,
+// Knative's controllers, the autoscaler and the node agent. They share one API client and one cache
+// per kind, and know each other only through the API. May be killed at any time: objects are in the
+// store, pods belong to the root, and the data plane goes on serving meanwhile.
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Endpoints } from '../api/core.ts';
+import { Endpoints as EndpointsKind, KnativeService as KnativeServiceKind } from '../api/kinds.ts';
+import { CLUSTER_DOMAIN, SYSTEM_NAMESPACE } from '../api/labels.ts';
+import type { KnativeService } from '../api/serving.ts';
+import { startApiServer } from '../apiserver/start.ts';
+import { startAutoscaler } from '../autoscaler/start.ts';
+import { applyManifest } from '../cli/apply-object.ts';
+import { loadManifests, type Manifest } from '../cli/manifests.ts';
+import { KUBECONFIG_FILE } from '../cli/run-folder.ts';
+import { systemClock } from '../clock/clock.ts';
+import { startCluster } from '../cluster/start.ts';
+import { startController } from '../controller/start.ts';
+import { createKubeClient } from '../kube/client.ts';
+import { createInformerFactory } from '../kube/informer.ts';
+import type { InformerFactory, KubeClient } from '../kube/types.ts';
+import { LOOPBACK } from '../node/addresses.ts';
+import { NODE_NAME, type NodeAgent, startNodeAgent } from '../node/agent.ts';
+import { systemPorts, tryBind } from '../node/port-probe.ts';
+import { buildImageMap } from '../settings/image-map.ts';
+import { createLogger } from '../telemetry/logger.ts';
+import { createAdmission } from '../webhook/admit.ts';
+import { bootstrap } from './bootstrap.ts';
+import type { FromControl, ToControl, UpSettings } from './messages.ts';
+import { PipeRuntime } from './pipe-runtime.ts';
+import { podLogSource } from './pod-log-source.ts';
+import { openRootPipe, type RootPipe } from './root-pipe.ts';
+import { describeKnativeService, watchServices } from './service-watch.ts';
+import { publishService, resolveEndpoint } from './system-services.ts';
+
+const STOP_PATIENCE_MS = 3_000;
+const USER_NAME = 'pilotlight-admin';
+
+type Init = Extract<ToControl, { type: 'init' }>;
+interface Running {
+  stop(): Promise<void>;
+}
+
+/** Resolves at once; the process lives until the root ends it. */
+export async function runControl(): Promise<void> {
+  let starting: Promise<Running> | null = null;
+  const pipe: RootPipe<FromControl> = openRootPipe<ToControl, FromControl>({
+    groups: () => runtime.groups(),
+    onMessage(message) {
+      if (runtime.handle(message)) return;
+      if (message.type === 'init') {
+        starting ??= start(message, pipe, runtime);
+        starting.catch((error: unknown) => pipe.fail(error));
+      } else if (message.type === 'stop') void stop(starting);
+    },
+  });
+  const runtime = new PipeRuntime((message) => pipe.send(message));
+}
+
+async function start(
+  init: Init,
+  pipe: RootPipe<FromControl>,
+  runtime: PipeRuntime,
+): Promise<Running> {
+  const { settings } = init;
+  // Before anything else: a typo should not cost a start.
+  const manifests = init.isFirstStart ? loadManifests(settings.files) : [];
+  const clock = systemClock;
+  const random = Math.random;
+  let agent: NodeAgent | null = null;
+  const admissionConfig = createAdmissionConfig();
+  const api = await startApiServer({
+    dataDir: settings.dataDir,
+    durability: settings.durability,
+    host: LOOPBACK,
+    port: settings.apiPort,
+    userName: USER_NAME,
+    admission: createAdmission({ config: admissionConfig.current, clock }),
+    podLogs: podLogSource(settings.logRoot, clock, () => agent),
+    clock,
+    logger: createLogger('apiserver'),
+  });
+  const kubeconfig = join(settings.dataDir, KUBECONFIG_FILE);
+  writeFileSync(kubeconfig, api.kubeconfig, { mode: 0o600 });
+  const connection = { server: api.url, caPem: api.caPem, token: api.token };
+  const kubeLogger = createLogger('kube');
+  const userAgent = 'pilotlight-control';
+  const client = createKubeClient({ ...connection, clock, logger: kubeLogger, userAgent });
+  const informers = createInformerFactory(client, { clock, logger: kubeLogger, random });
+  await bootstrap(client, { domain: settings.domain, nowMs: clock.nowMs() });
+  admissionConfig.follow(informers);
+  await informers.start();
+  const roles = await startRoles(init, client, informers);
+  agent = await startAgent(settings, client, informers, runtime);
+  const { autoscalerPort } = roles;
+  pipe.send({ type: 'up', connection, kubeconfig, autoscalerPort });
+  const stopWatching = watchServices(informers, (report) => pipe.send({ type: 'service', report }));
+  await applyAll(client, manifests, pipe);
+  const running = agent;
+  return {
+    async stop() {
+      stopWatching();
+      await running.stop();
+      await roles.stop();
+      await informers.stop();
+      client.close();
+      await api.stop();
+    },
+  };
+}
+
+async function startRoles(
+  init: Init,
+  client: KubeClient,
+  informers: InformerFactory,
+): Promise<Running & { autoscalerPort: number }> {
+  const common = { client, informers, clock: systemClock, random: Math.random };
+  const names = { systemNamespace: SYSTEM_NAMESPACE, clusterDomain: CLUSTER_DOMAIN };
+  const cluster = startCluster({ ...common, logger: createLogger('cluster'), nodeName: NODE_NAME });
+  const controller = await startController({
+    ...common,
+    ...names,
+    logger: createLogger('controller'),
+  });
+  const endpoints = informers.informer<Endpoints>(EndpointsKind);
+  const { autoscalerPort } = init;
+  const keepPort =
+    autoscalerPort !== 0 && (await tryBind(LOOPBACK, autoscalerPort)) === autoscalerPort;
+  const autoscaler = await startAutoscaler({
+    ...common,
+    ...names,
+    logger: createLogger('autoscaler'),
+    host: LOOPBACK,
+    port: keepPort ? autoscalerPort : 0,
+    podName: 'autoscaler-local',
+    resolveService: (namespace, name, portName) =>
+      resolveEndpoint(endpoints.lister, namespace, name, portName),
+  });
+  await publishService(client, {
+    namespace: SYSTEM_NAMESPACE,
+    name: 'autoscaler',
+    address: LOOPBACK,
+    ports: { http: autoscaler.port },
+  });
+  return {
+    autoscalerPort: autoscaler.port,
+    async stop() {
+      await Promise.all([autoscaler.stop(), controller.stop(), cluster.stop()]);
+    },
+  };
+}
+
+function startAgent(
+  settings: UpSettings,
+  client: KubeClient,
+  informers: InformerFactory,
+  runtime: PipeRuntime,
+): Promise<NodeAgent> {
+  const { images, startDir, baseEnv, sidecarArgv, localGatewayPort } = settings;
+  return startNodeAgent({
+    client,
+    informers,
+    runtime,
+    clock: systemClock,
+    logger: createLogger('node'),
+    random: Math.random,
+    ports: systemPorts,
+    ownAddresses: process.platform === 'linux',
+    settings: {
+      images: buildImageMap(images),
+      startDir,
+      baseEnv,
+      sidecarArgv,
+      gatewayUrl: `http://${LOOPBACK}:${localGatewayPort}`,
+    },
+  });
+}
+
+/** ConfigMaps and the like first, so that a Service in the same folder sees them. */
+async function applyAll(
+  client: KubeClient,
+  manifests: readonly Manifest[],
+  pipe: RootPipe<FromControl>,
+): Promise<void> {
+  const isService = ({ object }: Manifest) => object.apiVersion.startsWith('serving.knative.dev/');
+  const ordered = [
+    ...manifests.filter((manifest) => !isService(manifest)),
+    ...manifests.filter(isService),
+  ];
+  for (const manifest of ordered) {
+    const { kind, object } = await applyManifest(client, manifest);
+    if (kind !== KnativeServiceKind) continue;
+    pipe.send({ type: 'service', report: describeKnativeService(object as KnativeService) });
+  }
+  pipe.send({ type: 'applied', objects: ordered.length });
+}
+
+async function stop(starting: Promise<Running> | null): Promise<void> {
+  systemClock.setTimer(STOP_PATIENCE_MS, () => process.exit(0), { background: true });
+  try {
+    await (await starting)?.stop();
+  } finally {
+    process.exit(0);
+  }
+}

@@ -1,0 +1,40 @@
+// Watches Knative Services and says in one word how each is doing, for the person at the terminal.
+
+import { findCondition, isReady, READY } from '../api/conditions.ts';
+import { KnativeService as KnativeServiceKind } from '../api/kinds.ts';
+import { objectKey } from '../api/objects.ts';
+import type { KnativeService } from '../api/serving.ts';
+import type { InformerFactory } from '../kube/types.ts';
+import type { ServiceReport } from './messages.ts';
+
+/** Calls `report` for every change a person would notice. Returns a stop function. */
+export function watchServices(
+  informers: InformerFactory,
+  report: (report: ServiceReport) => void,
+): () => void {
+  const sent = new Map<string, string>();
+  return informers.informer<KnativeService>(KnativeServiceKind).onChange((current, previous) => {
+    if (current === null) {
+      if (previous !== null) sent.delete(objectKey(previous));
+      return;
+    }
+    const now = describeKnativeService(current);
+    const text = JSON.stringify(now);
+    if (sent.get(now.service) === text) return;
+    sent.set(now.service, text);
+    report(now);
+  });
+}
+
+export function describeKnativeService(service: KnativeService): ServiceReport {
+  const condition = findCondition(service, READY);
+  const isCurrent = service.status?.observedGeneration === service.metadata.generation;
+  const isFailed = isCurrent && condition?.status === 'False';
+  return {
+    service: objectKey(service),
+    isReady: isReady(service) ? true : isFailed ? false : null,
+    reason: condition?.reason ?? '',
+    message: condition?.message ?? '',
+    url: service.status?.url ?? null,
+  };
+}
