@@ -60,7 +60,7 @@ export const STATE = {
 
 const HISTORY_AT = 24;
 /** AS has no number for it: decisions that differ from the one before, newest overwrite oldest. */
-export const HISTORY_ENTRIES = 16;
+export const HISTORY_ENTRIES = 8;
 export const HISTORY = {
   firstMs: 0,
   lastMs: 1,

@@ -1,0 +1,197 @@
+// The autoscaler without its sockets: informers, collector, Deciders and the two reconcilers, wired
+// to each other (AS-1, AS-2). `start.ts` adds the stat socket; tests drive this with an in-memory
+// client and a fake clock. The path of a wake: stats() -> recorded -> decided on the spot -> scale
+// patch sent, in one turn.
+
+import type { Metric, PodAutoscaler } from '../api/autoscaling.ts';
+import type { Deployment, Endpoints, Pod } from '../api/core.ts';
+import * as kinds from '../api/kinds.ts';
+import type { ServerlessService } from '../api/networking.ts';
+import { controllerOf, joinKey, type KubeObject, objectKey } from '../api/objects.ts';
+import type { Clock } from '../clock/clock.ts';
+import { Controller } from '../kube/controller.ts';
+import { EventRecorder } from '../kube/events.ts';
+import type { InformerFactory, KubeClient } from '../kube/types.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { logWakePhase } from '../telemetry/wake.ts';
+import type { StatMessage } from '../wire/stat.ts';
+import { ActivatorProbe, type ResolveService } from './activator-probe.ts';
+import { ChildWriter } from './child-writer.ts';
+import { Collector } from './collector.ts';
+import { ConfigWatch } from './config-watch.ts';
+import { type Decider, Deciders, type DecisionCause } from './deciders.ts';
+import type { DecisionPool } from './decision-pool.ts';
+import { viewDecisions } from './decisions-view.ts';
+import { MetricReconciler } from './metric-reconciler.ts';
+import { MetricStore } from './metric-store.ts';
+import { PodAutoscalerReconciler } from './pod-autoscaler-reconciler.ts';
+import { PodCounter } from './pod-counter.ts';
+import { ScaleTargets } from './scale-target.ts';
+import { createScrapeClient, type ScrapeClient } from './scrape-client.ts';
+import { type MeshSettings, scrapeRevision } from './scraper.ts';
+
+export interface AutoscalerOptions {
+  client: KubeClient;
+  informers: InformerFactory;
+  clock: Clock;
+  logger: Logger;
+  random: () => number;
+  systemNamespace: string;
+  clusterDomain: string;
+  resolveService: ResolveService;
+  /** null = decide on this thread only. */
+  pool: DecisionPool | null;
+}
+
+export class Autoscaler {
+  readonly #options: AutoscalerOptions;
+  readonly #config: ConfigWatch;
+  readonly #collector: Collector;
+  readonly #deciders: Deciders;
+  readonly #probe: ActivatorProbe;
+  readonly #recorder: EventRecorder;
+  readonly #reconciler: PodAutoscalerReconciler;
+  readonly #podAutoscalers: Controller;
+  readonly #metrics: Controller;
+  readonly #scrapeClient: ScrapeClient;
+  readonly #unwatch: (() => void)[] = [];
+  #mesh: MeshSettings = { mode: 'auto', podAddressability: false };
+
+  constructor(options: AutoscalerOptions) {
+    const { client, informers, clock, logger, random } = options;
+    this.#options = options;
+    this.#config = new ConfigWatch(options);
+    this.#recorder = new EventRecorder({ ...options, component: 'autoscaler' });
+    this.#probe = new ActivatorProbe(options);
+    this.#scrapeClient = createScrapeClient(clock);
+    const store = new MetricStore();
+    const pods = new PodCounter(informers.informer<Pod>(kinds.Pod));
+    const endpoints = informers.informer<Endpoints>(kinds.Endpoints).lister;
+    const sks = informers.informer<ServerlessService>(kinds.ServerlessService).lister;
+    const metrics = informers.informer<Metric>(kinds.Metric).lister;
+    const deployments = informers.informer<Deployment>(kinds.Deployment).lister;
+    this.#deciders = new Deciders({
+      store,
+      clock,
+      logger,
+      readyPods: (key) => pods.ready(key),
+      pool: options.pool,
+    });
+    this.#collector = new Collector({
+      store,
+      clock,
+      scrape: (target, stableWindowMs, nowMs) =>
+        scrapeRevision(target, stableWindowMs, nowMs, {
+          client: this.#scrapeClient,
+          pods,
+          endpoints,
+          mesh: this.#mesh,
+          random,
+        }),
+    });
+    const pass = { client, clock, recorder: this.#recorder };
+    this.#reconciler = new PodAutoscalerReconciler({
+      ...pass,
+      logger,
+      lister: informers.informer<PodAutoscaler>(kinds.PodAutoscaler).lister,
+      sksLister: sks,
+      config: this.#config,
+      deciders: this.#deciders,
+      pods,
+      children: new ChildWriter({ client, sks, metrics }),
+      targets: new ScaleTargets({ client, deployments, clock, logger }),
+      probe: this.#probe,
+      enqueueAfter: (key, delayMs) => this.#podAutoscalers.enqueueAfter(key, delayMs),
+    });
+    const metricReconciler = new MetricReconciler(pass, metrics, this.#collector);
+    this.#podAutoscalers = new Controller({
+      ...options,
+      name: 'podautoscaler',
+      reconciler: this.#reconciler,
+    });
+    this.#metrics = new Controller({ ...options, name: 'metric', reconciler: metricReconciler });
+    this.#watch(pods);
+  }
+
+  /** The informers must have synced. */
+  start(): void {
+    this.#mesh = this.#config.readMesh();
+    this.#config.onChange(() => this.#enqueueAll());
+    this.#deciders.onChange((decider, previous, cause) =>
+      this.#onDecision(decider, previous, cause),
+    );
+    this.#collector.onOutcome((key) => this.#metrics.enqueue(key));
+    this.#metrics.start();
+    this.#podAutoscalers.start();
+  }
+
+  async stop(): Promise<void> {
+    for (const unwatch of this.#unwatch) unwatch();
+    this.#config.stop();
+    this.#deciders.stop();
+    this.#collector.stop();
+    this.#probe.stop();
+    this.#scrapeClient.close();
+    await Promise.all([this.#podAutoscalers.stop(), this.#metrics.stop()]);
+    await this.#recorder.stop();
+    await this.#options.pool?.close();
+  }
+
+  /** AS-154: pushed stats, recorded and acted upon before this returns. */
+  stats(messages: readonly StatMessage[]): void {
+    for (const { namespace, name, stat } of messages) {
+      const key = joinKey(namespace, name);
+      const isRecorded = this.#collector.record(key, stat);
+      if (isRecorded && stat.averageConcurrentRequests !== 0) this.#deciders.poke(key);
+    }
+  }
+
+  /** JSON of the recent decisions of `namespace/name`; null = no such Decider. */
+  decisions(key: string): string | null {
+    const decider = this.#deciders.get(key);
+    return decider === undefined ? null : `${JSON.stringify(viewDecisions(decider), null, 2)}\n`;
+  }
+
+  #onDecision(decider: Decider, previous: number, cause: DecisionCause): void {
+    const { key, recommendation, spec } = decider;
+    const { logger, clock } = this.#options;
+    const wasAtZero = previous === 0 || (previous < 0 && spec.initialScale === 0);
+    if (wasAtZero && recommendation > 0) logWakePhase(logger, clock, key, 'decided');
+    if (cause === 'poke') void this.#reconciler.scaleNow(key);
+    this.#podAutoscalers.enqueue(key);
+  }
+
+  /** AS-124. */
+  #watch(pods: PodCounter): void {
+    const { informers } = this.#options;
+    const enqueue = (key: string): void => this.#podAutoscalers.enqueue(key);
+    const owned = (current: KubeObject | null, previous: KubeObject | null): void => {
+      const child = current ?? previous;
+      const owner = child === null ? undefined : controllerOf(child);
+      if (child !== null && owner?.kind === kinds.PodAutoscaler.kind) {
+        enqueue(joinKey(child.metadata.namespace, owner.name));
+      }
+    };
+    const self =
+      (push: (key: string) => void) =>
+      (current: KubeObject | null, previous: KubeObject | null): void => {
+        const object = current ?? previous;
+        if (object !== null) push(objectKey(object));
+      };
+    this.#unwatch.push(
+      informers.informer(kinds.PodAutoscaler).onChange(self(enqueue)),
+      informers.informer(kinds.ServerlessService).onChange(owned),
+      informers.informer(kinds.Metric).onChange(owned),
+      informers.informer(kinds.Metric).onChange(self((key) => this.#metrics.enqueue(key))),
+      pods.onChange((key) => {
+        this.#deciders.podsChanged(key);
+        enqueue(key);
+      }),
+    );
+  }
+
+  #enqueueAll(): void {
+    const { lister } = this.#options.informers.informer<PodAutoscaler>(kinds.PodAutoscaler);
+    for (const pa of lister.list()) this.#podAutoscalers.enqueue(objectKey(pa));
+  }
+}

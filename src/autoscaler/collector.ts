@@ -1,0 +1,174 @@
+// The collections (AS-51 to AS-56, AS-64, AS-79, AS-92): one per Metric object. Each keeps four
+// windows in the shared store, fed by stats that activators push and by its own scrape once a
+// second. Invariants: scrapes of one collection never overlap; a failed scrape records nothing.
+
+import type { Metric } from '../api/autoscaling.ts';
+import { isWeightedAggregation } from '../api/autoscaling-annotations.ts';
+import { NS_PER_MS } from '../api/duration.ts';
+import { REVISION_LABEL } from '../api/labels.ts';
+import { objectKey } from '../api/objects.ts';
+import type { Clock } from '../clock/clock.ts';
+import { FLAG } from '../shm/metric-columns.ts';
+import type { Stat } from '../wire/stat.ts';
+import type { MetricRow, MetricStore } from './metric-store.ts';
+import { directConcurrency, directRate } from './sampling.ts';
+import type { ScrapeFailure, ScrapeOutcome, ScrapeTarget } from './scraper.ts';
+import { SpreadTicker } from './spread-ticker.ts';
+
+/** AS-64. */
+export const SCRAPE_PERIOD_MS = 1000;
+
+interface Collection {
+  readonly key: string;
+  readonly row: MetricRow;
+  stableWindowMs: number;
+  /** null = only pushed stats count (AS-52: target burst capacity -1). */
+  target: ScrapeTarget | null;
+  lastFailure: ScrapeFailure | null;
+  isScraping: boolean;
+}
+
+export interface CollectorOptions {
+  store: MetricStore;
+  clock: Clock;
+  scrape: (target: ScrapeTarget, stableWindowMs: number, nowMs: number) => Promise<ScrapeOutcome>;
+}
+
+export class Collector {
+  readonly #options: CollectorOptions;
+  readonly #collections = new Map<string, Collection>();
+  readonly #ticker: SpreadTicker<Collection>;
+  #onOutcome: (key: string) => void = () => undefined;
+
+  constructor(options: CollectorOptions) {
+    this.#options = options;
+    this.#ticker = new SpreadTicker(options.clock, SCRAPE_PERIOD_MS, (due) => {
+      for (const collection of due) void this.#scrape(collection);
+    });
+  }
+
+  /** AS-56: called with the Metric key whenever the outcome of its scrapes changes. */
+  onOutcome(handler: (key: string) => void): void {
+    this.#onOutcome = handler;
+  }
+
+  get size(): number {
+    return this.#collections.size;
+  }
+
+  has(key: string): boolean {
+    return this.#collections.has(key);
+  }
+
+  /** AS-55: starts or updates a collection; returns its last failure, null = none. */
+  ensure(metric: Metric): ScrapeFailure | null {
+    const key = objectKey(metric);
+    const target = scrapeTargetOf(metric);
+    const { stableSeconds, panicSeconds } = windowsOf(metric);
+    let collection = this.#collections.get(key);
+    if (collection === undefined) collection = this.#create(key, metric);
+    else this.#resize(collection, stableSeconds, panicSeconds);
+    collection.stableWindowMs = stableSeconds * 1000;
+    collection.target = target;
+    const { row } = collection;
+    this.#options.store.setFlag(row, FLAG.silenceIsZero, target === null);
+    if (target === null) {
+      collection.lastFailure = null;
+      this.#ticker.remove(collection);
+    } else this.#ticker.add(collection);
+    return collection.lastFailure;
+  }
+
+  /** The Metric is gone. */
+  delete(key: string): void {
+    const collection = this.#collections.get(key);
+    if (collection === undefined) return;
+    this.#collections.delete(key);
+    this.#ticker.remove(collection);
+    this.#options.store.setFlag(collection.row, FLAG.collecting, false);
+    this.#options.store.release(collection.row);
+  }
+
+  /** AS-62, AS-63: a pushed stat. False when nobody collects for that revision. */
+  record(key: string, stat: Stat): boolean {
+    const collection = this.#collections.get(key);
+    if (collection === undefined) return false;
+    const second = stat.timestamp === 0 ? this.#nowSecond() : stat.timestamp;
+    this.#store(collection, second, stat);
+    return true;
+  }
+
+  stop(): void {
+    this.#ticker.stop();
+  }
+
+  #create(key: string, metric: Metric): Collection {
+    const { store } = this.#options;
+    const { stableSeconds, panicSeconds } = windowsOf(metric);
+    const row = store.retain(key);
+    store.startWindows(row, stableSeconds, panicSeconds);
+    store.setFlag(row, FLAG.weighted, isWeightedAggregation(metric.metadata.annotations));
+    store.setFlag(row, FLAG.collecting, true);
+    const collection: Collection = {
+      key,
+      row,
+      stableWindowMs: stableSeconds * 1000,
+      target: null,
+      lastFailure: null,
+      isScraping: false,
+    };
+    this.#collections.set(key, collection);
+    return collection;
+  }
+
+  #resize(collection: Collection, stableSeconds: number, panicSeconds: number): void {
+    const nowSecond = this.#nowSecond();
+    this.#options.store.resizeWindows(collection.row, stableSeconds, panicSeconds, nowSecond);
+  }
+
+  async #scrape(collection: Collection): Promise<void> {
+    const { target } = collection;
+    if (target === null || collection.isScraping) return;
+    collection.isScraping = true;
+    const nowMs = this.#options.clock.nowMs();
+    const outcome = await this.#options.scrape(target, collection.stableWindowMs, nowMs);
+    collection.isScraping = false;
+    if (this.#collections.get(collection.key) !== collection) return;
+    if (outcome.stat !== null) this.#store(collection, this.#nowSecond(), outcome.stat);
+    if (outcome.failure === collection.lastFailure) return;
+    collection.lastFailure = outcome.failure;
+    this.#onOutcome(collection.key);
+  }
+
+  #store(collection: Collection, second: number, stat: Stat): void {
+    const concurrency = directConcurrency(stat);
+    const rate = directRate(stat);
+    if (!Number.isFinite(concurrency) || !Number.isFinite(rate)) return; // Would poison the window.
+    this.#options.store.record(collection.row, second, concurrency, rate);
+  }
+
+  #nowSecond(): number {
+    return Math.floor(this.#options.clock.nowMs() / 1000);
+  }
+}
+
+/** AS-65. */
+function scrapeTargetOf(metric: Metric): ScrapeTarget | null {
+  if (metric.spec.scrapeTarget === '') return null;
+  if (!metric.metadata.labels?.[REVISION_LABEL]) {
+    const { name } = metric.metadata;
+    throw new Error(`label "${REVISION_LABEL}" not found or empty in Metric ${name}`);
+  }
+  return {
+    key: objectKey(metric),
+    namespace: metric.metadata.namespace ?? '',
+    serviceName: metric.spec.scrapeTarget,
+  };
+}
+
+function windowsOf(metric: Metric): { stableSeconds: number; panicSeconds: number } {
+  return {
+    stableSeconds: metric.spec.stableWindow / NS_PER_MS / 1000,
+    panicSeconds: metric.spec.panicWindow / NS_PER_MS / 1000,
+  };
+}

@@ -1,0 +1,257 @@
+// Hands out rows of shared memory, one per revision, and is the only writer of their inputs and
+// windows. Rows of one shape share slabs; a revision whose windows outgrow its row is moved to a
+// wider one. Main thread only. Hot: `record` runs once per stat.
+// Invariants: a row has one owner key; a row is free again when everybody has released it.
+
+import {
+  cellsPerRow,
+  INPUT,
+  MetricSlab,
+  type RowShape,
+  STATE,
+  WINDOW,
+} from '../shm/metric-columns.ts';
+import {
+  copyWindow,
+  initWindow,
+  recordValue,
+  resizeWindow,
+  ringCapacity,
+} from './bucket-window.ts';
+import { initDelayWindow } from './delay-window.ts';
+
+/** Rows in use at once; beyond it `retain` throws and the revision is not scaled. */
+export const MAX_ROWS = 500_000;
+const SMALLEST_STABLE_RING = 64;
+const SMALLEST_PANIC_RING = 8;
+const FIRST_SLAB_ROWS = 16;
+const MAX_SLAB_ROWS = 4096;
+/** How often a move tries to get the lock of a row that a worker is deciding (about 10 ms). */
+const MAX_LOCK_ATTEMPTS = 500_000;
+
+/** A revision's place in shared memory. `slab` and `at` change when the row is moved. */
+export interface MetricRow {
+  readonly key: string;
+  slab: MetricSlab;
+  /** First Float64 cell. */
+  at: number;
+  /** How many users (Decider, collection) hold it. */
+  users: number;
+}
+
+interface SlabClass {
+  slabs: MetricSlab[];
+  /** Rows free for use, as pairs of slab and first cell. */
+  free: { slab: MetricSlab; at: number }[];
+}
+
+export class MetricStore {
+  readonly #rows = new Map<string, MetricRow>();
+  readonly #classes = new Map<string, SlabClass>();
+
+  get(key: string): MetricRow | undefined {
+    return this.#rows.get(key);
+  }
+
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  /** The row of `key`, made if need be; pair each call with one `release`. */
+  retain(key: string): MetricRow {
+    let row = this.#rows.get(key);
+    if (row === undefined) {
+      if (this.#rows.size >= MAX_ROWS) throw new Error(`more than ${MAX_ROWS} revisions`);
+      const shape = {
+        stableCapacity: SMALLEST_STABLE_RING,
+        panicCapacity: SMALLEST_PANIC_RING,
+        delayCapacity: 0,
+      };
+      row = { key, ...this.#take(shape), users: 0 };
+      this.#rows.set(key, row);
+    }
+    row.users += 1;
+    return row;
+  }
+
+  release(row: MetricRow): void {
+    row.users -= 1;
+    if (row.users > 0) return;
+    this.#rows.delete(row.key);
+    this.setInput(row, 'flags', 0);
+    this.#classOf(row.slab.shape).free.push({ slab: row.slab, at: row.at });
+  }
+
+  setInput(row: MetricRow, name: keyof typeof INPUT, value: number): void {
+    row.slab.beginInputs(row.at);
+    row.slab.cells[row.at + INPUT[name]] = value;
+    row.slab.endInputs(row.at);
+  }
+
+  setInputs(row: MetricRow, values: Partial<Record<keyof typeof INPUT, number>>): void {
+    row.slab.beginInputs(row.at);
+    for (const [name, value] of Object.entries(values)) {
+      row.slab.cells[row.at + INPUT[name as keyof typeof INPUT]] = value;
+    }
+    row.slab.endInputs(row.at);
+  }
+
+  setFlag(row: MetricRow, flag: number, isSet: boolean): void {
+    const flags = row.slab.cells[row.at + INPUT.flags]!;
+    this.setInput(row, 'flags', isSet ? flags | flag : flags & ~flag);
+  }
+
+  /** AS-79: four fresh windows. Lengths in whole seconds. */
+  startWindows(row: MetricRow, stableSeconds: number, panicSeconds: number): void {
+    this.#makeRoom(row, stableSeconds, panicSeconds, 0);
+    const { slab, at } = row;
+    const { stableCapacity, panicCapacity } = slab.shape;
+    slab.beginInputs(at);
+    initWindow(slab.cells, slab.stableConcurrencyAt(at), stableSeconds, stableCapacity);
+    initWindow(slab.cells, slab.panicConcurrencyAt(at), panicSeconds, panicCapacity);
+    initWindow(slab.cells, slab.stableRateAt(at), stableSeconds, stableCapacity);
+    initWindow(slab.cells, slab.panicRateAt(at), panicSeconds, panicCapacity);
+    slab.endInputs(at);
+  }
+
+  /** AS-92. */
+  resizeWindows(
+    row: MetricRow,
+    stableSeconds: number,
+    panicSeconds: number,
+    nowSecond: number,
+  ): void {
+    this.#makeRoom(row, stableSeconds, panicSeconds, 0);
+    const { slab, at } = row;
+    slab.beginInputs(at);
+    resizeWindow(slab.cells, slab.stableConcurrencyAt(at), stableSeconds, nowSecond);
+    resizeWindow(slab.cells, slab.panicConcurrencyAt(at), panicSeconds, nowSecond);
+    resizeWindow(slab.cells, slab.stableRateAt(at), stableSeconds, nowSecond);
+    resizeWindow(slab.cells, slab.panicRateAt(at), panicSeconds, nowSecond);
+    slab.endInputs(at);
+  }
+
+  /** AS-114: an empty delay window of so many slots. */
+  startDelay(row: MetricRow, slots: number): void {
+    this.#makeRoom(row, 1, 1, slots);
+    const { slab, at } = row;
+    initDelayWindow(slab.cells, slab.delayAt(at), slots, slab.shape.delayCapacity);
+  }
+
+  /** AS-79, AS-80: one stat into all four windows. */
+  record(row: MetricRow, second: number, concurrency: number, rate: number): void {
+    const { slab, at } = row;
+    slab.beginInputs(at);
+    recordValue(slab.cells, slab.stableConcurrencyAt(at), second, concurrency);
+    recordValue(slab.cells, slab.panicConcurrencyAt(at), second, concurrency);
+    recordValue(slab.cells, slab.stableRateAt(at), second, rate);
+    recordValue(slab.cells, slab.panicRateAt(at), second, rate);
+    slab.endInputs(at);
+  }
+
+  /** Bytes of shared memory in slabs. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const { slabs } of this.#classes.values()) {
+      for (const slab of slabs) bytes += slab.buffer.byteLength;
+    }
+    return bytes;
+  }
+
+  #makeRoom(row: MetricRow, stable: number, panic: number, slots: number): void {
+    const has = row.slab.shape;
+    const shape = {
+      stableCapacity: Math.max(has.stableCapacity, ringCapacity(stable)),
+      panicCapacity: Math.max(has.panicCapacity, ringCapacity(panic)),
+      delayCapacity: Math.max(has.delayCapacity, slots === 0 ? 0 : ringCapacity(slots)),
+    };
+    const fits =
+      shape.stableCapacity === has.stableCapacity &&
+      shape.panicCapacity === has.panicCapacity &&
+      shape.delayCapacity === has.delayCapacity;
+    if (!fits) this.#move(row, shape);
+  }
+
+  /** The old row's lock is held meanwhile, so that no worker writes into what is being copied. */
+  #move(row: MetricRow, shape: RowShape): void {
+    const { slab: from, at: fromAt } = row;
+    const { slab: to, at: toAt } = this.#take(shape);
+    lock(from, fromAt);
+    const prefix = from.stableConcurrencyAt(0);
+    for (let cell = INPUT.target; cell < prefix; cell += 1) {
+      to.cells[toAt + cell] = from.cells[fromAt + cell]!;
+    }
+    copyWindow(
+      from.cells,
+      from.stableConcurrencyAt(fromAt),
+      to.cells,
+      to.stableConcurrencyAt(toAt),
+    );
+    copyWindow(from.cells, from.panicConcurrencyAt(fromAt), to.cells, to.panicConcurrencyAt(toAt));
+    copyWindow(from.cells, from.stableRateAt(fromAt), to.cells, to.stableRateAt(toAt));
+    copyWindow(from.cells, from.panicRateAt(fromAt), to.cells, to.panicRateAt(toAt));
+    if (from.shape.delayCapacity > 0) {
+      copyWindow(from.cells, from.delayAt(fromAt), to.cells, to.delayAt(toAt));
+    }
+    from.cells[fromAt + INPUT.flags] = 0;
+    from.unlock(fromAt);
+    row.slab = to;
+    row.at = toAt;
+    this.#classOf(from.shape).free.push({ slab: from, at: fromAt });
+  }
+
+  #take(shape: RowShape): { slab: MetricSlab; at: number } {
+    const slabClass = this.#classOf(shape);
+    if (slabClass.free.length === 0) addSlab(slabClass, shape);
+    const place = slabClass.free.pop()!;
+    lock(place.slab, place.at); // A worker may still be busy with the revision that was here.
+    clearRow(place.slab, place.at);
+    place.slab.unlock(place.at);
+    return place;
+  }
+
+  #classOf(shape: RowShape): SlabClass {
+    const name = `${shape.stableCapacity}/${shape.panicCapacity}/${shape.delayCapacity}`;
+    let found = this.#classes.get(name);
+    if (found === undefined) {
+      found = { slabs: [], free: [] };
+      this.#classes.set(name, found);
+    }
+    return found;
+  }
+}
+
+/** Slabs double in size, so that a laptop pays for a handful of rows and a cluster for few slabs. */
+function addSlab(slabClass: SlabClass, shape: RowShape): void {
+  const rows = Math.min(FIRST_SLAB_ROWS * 2 ** slabClass.slabs.length, MAX_SLAB_ROWS);
+  const slab = MetricSlab.allocate(shape, rows);
+  slabClass.slabs.push(slab);
+  for (let row = rows - 1; row >= 0; row -= 1) {
+    slabClass.free.push({ slab, at: slab.rowAt(row) });
+  }
+}
+
+function clearRow(slab: MetricSlab, at: number): void {
+  const { cells, shape } = slab;
+  cells.fill(0, at + INPUT.target, at + cellsPerRow(shape));
+  cells[at + STATE.panicSinceMs] = Number.NaN;
+  cells[at + STATE.recommendation] = -1;
+  const { stableCapacity, panicCapacity, delayCapacity } = shape;
+  initWindow(cells, slab.stableConcurrencyAt(at), 1, stableCapacity);
+  initWindow(cells, slab.panicConcurrencyAt(at), 1, panicCapacity);
+  initWindow(cells, slab.stableRateAt(at), 1, stableCapacity);
+  initWindow(cells, slab.panicRateAt(at), 1, panicCapacity);
+  if (delayCapacity > 0) initDelayWindow(cells, slab.delayAt(at), 1, delayCapacity);
+}
+
+function lock(slab: MetricSlab, at: number): void {
+  for (let attempt = 0; attempt < MAX_LOCK_ATTEMPTS; attempt += 1) {
+    if (slab.tryLock(at)) return;
+  }
+  throw new Error('a decision worker does not give its row back');
+}
+
+/** Newest second of the stable concurrency window; NaN = no stat yet. */
+export function newestSecond(row: MetricRow): number {
+  return row.slab.cells[row.slab.stableConcurrencyAt(row.at) + WINDOW.newest]!;
+}

@@ -1,0 +1,127 @@
+import { createServer } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { systemClock } from '../clock/clock.ts';
+import { silentLogger } from '../telemetry/logger.ts';
+import { emptyStat, encodeStatMessages, type StatMessage } from '../wire/stat.ts';
+import { type StatServer, startStatServer } from './stat-server.ts';
+
+let server: StatServer | null = null;
+const received: StatMessage[][] = [];
+let onStats: () => void = () => undefined;
+
+const start = async (port = 0): Promise<StatServer> => {
+  received.length = 0;
+  server = await startStatServer({
+    host: '127.0.0.1',
+    port,
+    clock: systemClock,
+    logger: silentLogger,
+    onStats: (messages) => {
+      received.push(messages);
+      onStats();
+    },
+    decisions: (key) => (key === 'default/hello' ? '{"revision":"default/hello"}' : null),
+  });
+  return server;
+};
+
+afterEach(async () => {
+  await server?.stop();
+  server = null;
+});
+
+const connect = (port: number, options: object = {}): Promise<WebSocket> =>
+  new Promise((resolve, reject) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/any/path`, options);
+    socket.once('open', () => resolve(socket));
+    socket.once('error', reject);
+  });
+
+const batch = (name: string): Uint8Array =>
+  encodeStatMessages([
+    { namespace: 'default', name, stat: { ...emptyStat('activator-0'), requestCount: 1 } },
+  ]);
+
+const nextStats = (): Promise<void> =>
+  new Promise((resolve) => {
+    onStats = resolve;
+  });
+
+describe('the stat socket', () => {
+  it('ACT-156: decodes binary frames on any path', async () => {
+    const { port } = await start();
+    const socket = await connect(port);
+    const arrived = nextStats();
+    socket.send(batch('hello'));
+    await arrived;
+    expect(received[0]?.[0]).toMatchObject({ namespace: 'default', name: 'hello' });
+    expect(received[0]?.[0]?.stat.requestCount).toBe(1);
+  });
+
+  it('AS-181: drops text and rubbish, and keeps the connection', async () => {
+    const { port } = await start();
+    const socket = await connect(port);
+    socket.send('text');
+    socket.send(Buffer.from([0xff, 0xff, 0xff]));
+    const arrived = nextStats();
+    socket.send(batch('after'));
+    await arrived;
+    expect(received.map((messages) => messages[0]?.name)).toEqual(['after']);
+  });
+
+  it('ACT-156: answers pings with their payload', async () => {
+    const { port } = await start();
+    const socket = await connect(port);
+    const pong = new Promise<string>((resolve) => {
+      socket.once('pong', (data) => resolve(data.toString()));
+    });
+    socket.ping('are you there');
+    expect(await pong).toBe('are you there');
+  });
+
+  it('AS-182: says 1012 Restarting when it stops, and refuses from then on', async () => {
+    const { port } = await start();
+    const sockets = await Promise.all([connect(port), connect(port)]);
+    const closed = sockets.map(
+      (socket) =>
+        new Promise<string>((resolve) => {
+          socket.once('close', (code, reason) => resolve(`${code} ${reason.toString()}`));
+        }),
+    );
+    await server?.stop();
+    server = null;
+    expect(await Promise.all(closed)).toEqual(['1012 Restarting', '1012 Restarting']);
+    await expect(connect(port)).rejects.toThrow();
+  });
+
+  it.each([
+    ['ACT-153: a kubelet probe', { 'user-agent': 'kube-probe/1.33' }, '/', 200],
+    ['ACT-153: a probe by header', { 'k-kubelet-probe': 'queue' }, '/health', 200],
+    ['ACT-155: no upgrade', {}, '/', 426],
+    ['decisions of an unknown revision', {}, '/decisions/default/nobody', 404],
+  ])('%s', async (_name, headers, path, status) => {
+    const { port } = await start();
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { headers });
+    expect(answer.status).toBe(status);
+  });
+
+  it('shows decisions as JSON', async () => {
+    const { port } = await start();
+    const answer = await fetch(`http://127.0.0.1:${port}/decisions/default/hello`);
+    expect(await answer.json()).toEqual({ revision: 'default/hello' });
+  });
+
+  it('ACT-155: refuses an upgrade from a foreign origin', async () => {
+    const { port } = await start();
+    await expect(connect(port, { origin: 'http://evil.example' })).rejects.toThrow('403');
+  });
+
+  it('notices a port that is taken, which µWebSockets.js would not', async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const { port } = other.address() as { port: number };
+    await expect(start(port)).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    await new Promise((resolve) => other.close(resolve));
+  });
+});
