@@ -1,0 +1,200 @@
+// Revision -> Deployment and PodAutoscaler, and from both what state it is in (CP-160 to CP-195).
+// Images are not resolved here: the node maps image names to programs, so the digest of an image is
+// its own name, and a name nobody knows comes back as a failing container. No Image objects are made
+// (CP-190): nothing caches images.
+
+import type { PodAutoscaler } from '../../api/autoscaling.ts';
+import { CONDITION_SETS, READY } from '../../api/conditions.ts';
+import type { Container, Deployment, Pod } from '../../api/core.ts';
+import * as kinds from '../../api/kinds.ts';
+import { AUTOSCALING_CLASS_ANNOTATION, REVISION_UID_LABEL } from '../../api/labels.ts';
+import { deploymentName } from '../../api/naming.ts';
+import type { Revision, RevisionContainerStatus, RevisionStatus } from '../../api/serving.ts';
+import { EventRecorder } from '../../kube/events.ts';
+import type { Lister, Reconciler } from '../../kube/types.ts';
+import { createOrGet, isControlledBy } from '../children.ts';
+import type { ControllerContext } from '../context.ts';
+import { type OwnCopy, type Pass, StatusPipeline, wrapError } from '../pipeline.ts';
+import {
+  CONTAINER_HEALTHY,
+  DEPLOYING,
+  isFailed,
+  markAutoscalerStatus,
+  markDeploymentStatus,
+  markPodFailure,
+  RESOURCES_AVAILABLE,
+} from './health.ts';
+import { makeDeployment, updatedDeployment } from './resources/deployment.ts';
+import {
+  makePodAutoscaler,
+  reachabilityOf,
+  updatedPodAutoscaler,
+} from './resources/pod-autoscaler.ts';
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: the placeholder is written so in the map
+const UID_PLACEHOLDER = '${REVISION_UID}';
+
+type OwnRevision = OwnCopy<Revision>;
+
+export class RevisionReconciler {
+  readonly #context: ControllerContext;
+  readonly #recorder: EventRecorder;
+  readonly #deployments: Lister<Deployment>;
+  readonly #autoscalers: Lister<PodAutoscaler>;
+  readonly #pods: Lister<Pod>;
+
+  constructor(context: ControllerContext, recorder: EventRecorder) {
+    const { informers } = context;
+    this.#context = context;
+    this.#recorder = recorder;
+    this.#deployments = informers.informer<Deployment>(kinds.Deployment).lister;
+    this.#autoscalers = informers.informer<PodAutoscaler>(kinds.PodAutoscaler).lister;
+    this.#pods = informers.informer<Pod>(kinds.Pod).lister;
+  }
+
+  /** CP-160. */
+  async reconcileKind(revision: OwnRevision, pass: Pass): Promise<undefined> {
+    const wasReady = pass.conditions.get(READY)?.status === 'True';
+    setLogUrl(revision, pass.config.observability.loggingUrlTemplate);
+    setContainerStatuses(revision);
+    const deployment = await this.#reconcileDeployment(revision, pass);
+    await this.#reconcileAutoscaler(revision, deployment, pass);
+    if (!wasReady && pass.conditions.get(READY)?.status === 'True') {
+      const text = 'Revision becomes ready upon all resources being ready';
+      this.#recorder.normal(revision, 'RevisionReady', text);
+    }
+  }
+
+  /** CP-175. */
+  async #reconcileDeployment(revision: OwnRevision, pass: Pass): Promise<Deployment> {
+    const { client, systemNamespace } = this.#context;
+    const { namespace, name } = revision.metadata;
+    const childName = deploymentName(name);
+    const desired = makeDeployment(revision, pass.config, systemNamespace);
+    let live = this.#deployments.get(namespace, childName);
+    if (live === undefined) {
+      pass.conditions.markUnknown(RESOURCES_AVAILABLE, DEPLOYING);
+      pass.conditions.markUnknown(CONTAINER_HEALTHY, DEPLOYING);
+      try {
+        live = (await createOrGet(client, kinds.Deployment, desired)).object;
+      } catch (error) {
+        throw wrapError(`failed to create deployment "${childName}"`, error);
+      }
+    }
+    this.#requireOwned(revision, live, 'Deployment', pass);
+    const updated = updatedDeployment(live, desired);
+    if (updated !== undefined) live = await client.update(kinds.Deployment, updated);
+    this.#observeDeployment(live, pass);
+    return live;
+  }
+
+  #observeDeployment(deployment: Deployment, pass: Pass): void {
+    const { conditions, config } = pass;
+    markDeploymentStatus(deployment, conditions);
+    const wanted = deployment.spec.replicas ?? 1;
+    const { availableReplicas = 0, readyReplicas = 0 } = deployment.status ?? {};
+    if (wanted > 0 && availableReplicas === 0) {
+      const pod = this.#anyPod(deployment);
+      const { podIsAlwaysSchedulable } = config.deployment;
+      if (pod !== undefined) markPodFailure(pod, deployment, podIsAlwaysSchedulable, conditions);
+    }
+    if (readyReplicas > 0) conditions.markTrue(CONTAINER_HEALTHY);
+  }
+
+  /** One that is not on its way out, if there is one. */
+  #anyPod(deployment: Deployment): Pod | undefined {
+    const uid = deployment.spec.selector.matchLabels?.[REVISION_UID_LABEL] ?? '';
+    const pods = this.#pods
+      .byLabel(REVISION_UID_LABEL, uid)
+      .filter(({ metadata }) => metadata.namespace === deployment.metadata.namespace);
+    return pods.find(({ metadata }) => metadata.deletionTimestamp === undefined) ?? pods[0];
+  }
+
+  /** CP-191 to CP-194. */
+  async #reconcileAutoscaler(
+    revision: OwnRevision,
+    deployment: Deployment,
+    pass: Pass,
+  ): Promise<void> {
+    const { client } = this.#context;
+    const { namespace, name } = revision.metadata;
+    const build = (): PodAutoscaler => {
+      const reachability = reachabilityOf(revision, deployment, isFailed(pass.conditions));
+      return makePodAutoscaler(revision, deployment, reachability);
+    };
+    let live = this.#autoscalers.get(namespace, name);
+    if (live === undefined) {
+      const desired = withClass(build(), pass.config.autoscaler.podAutoscalerClass);
+      try {
+        live = (await createOrGet(client, kinds.PodAutoscaler, desired)).object;
+      } catch (error) {
+        throw wrapError(`failed to create PA "${name}"`, error);
+      }
+    }
+    this.#requireOwned(revision, live, 'PodAutoscaler', pass);
+    markAutoscalerStatus(live, revision.status, pass.conditions);
+    const updated = updatedPodAutoscaler(live, build());
+    if (updated !== undefined) await client.update(kinds.PodAutoscaler, updated);
+  }
+
+  #requireOwned(
+    revision: OwnRevision,
+    child: Deployment | PodAutoscaler,
+    what: string,
+    pass: Pass,
+  ): void {
+    if (isControlledBy(child, revision)) return;
+    const name = child.metadata.name;
+    const message = `There is an existing ${what} "${name}" that we do not own.`;
+    pass.conditions.markFalse(RESOURCES_AVAILABLE, 'NotOwned', message);
+    throw new Error(`revision: "${revision.metadata.name}" does not own ${what}: "${name}"`);
+  }
+}
+
+/** CP-161. */
+function setLogUrl(revision: OwnRevision, template: string): void {
+  if (template === '') delete revision.status.logUrl;
+  else revision.status.logUrl = template.replaceAll(UID_PLACEHOLDER, revision.metadata.uid ?? '');
+}
+
+/** CP-162, CP-163: done once; the image as given stands for itself. */
+function setContainerStatuses(revision: OwnRevision): void {
+  const { spec, status } = revision;
+  const initContainers = spec.initContainers ?? [];
+  const known =
+    (status.containerStatuses?.length ?? 0) + (status.initContainerStatuses?.length ?? 0);
+  if (known === spec.containers.length + initContainers.length) return;
+  const asStatus = ({ name, image }: Container): RevisionContainerStatus => ({
+    name,
+    ...(image === undefined ? {} : { imageDigest: image }),
+  });
+  const statuses: Partial<RevisionStatus> = {
+    containerStatuses: spec.containers.map(asStatus),
+    ...(initContainers.length === 0 ? {} : { initContainerStatuses: initContainers.map(asStatus) }),
+  };
+  Object.assign(status, statuses);
+}
+
+function withClass(autoscaler: PodAutoscaler, className: string): PodAutoscaler {
+  const annotations = {
+    [AUTOSCALING_CLASS_ANNOTATION]: className,
+    ...autoscaler.metadata.annotations,
+  };
+  return { ...autoscaler, metadata: { ...autoscaler.metadata, annotations } };
+}
+
+export function createRevisionReconciler(context: ControllerContext): {
+  reconciler: Reconciler;
+  recorder: EventRecorder;
+} {
+  const recorder = new EventRecorder({ ...context, component: 'revision-controller' });
+  const kind = new RevisionReconciler(context, recorder);
+  const reconciler = new StatusPipeline<Revision>(context, {
+    kind: kinds.Revision,
+    conditionSet: CONDITION_SETS.Revision,
+    lister: context.informers.informer<Revision>(kinds.Revision).lister,
+    recorder,
+    reconcileKind: (revision, pass) => kind.reconcileKind(revision, pass),
+  });
+  return { reconciler, recorder };
+}
