@@ -104,7 +104,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
 
   // The role's side.
 
-  respond(status: number, headers: string, body: string): void {
+  respond(status: number, headers: string, body: string | Uint8Array): void {
     if (this.ended || this.responseStarted) return;
     this.cancelForward();
     this.#connection.handler.onResponseHead(this, status);
@@ -125,8 +125,9 @@ export class NetExchange implements Exchange, UpstreamCaller {
     const isBodiless = this.method === 'HEAD' || bodyBytes === 0 || hasNoBody(status);
     const socket = this.#connection.socket;
     if (isBodiless) socket.write(lead, 'latin1');
-    else if (bodyBytes === body.length) socket.write(lead + body, 'latin1');
-    else socket.write(Buffer.concat([Buffer.from(lead, 'latin1'), Buffer.from(body)]));
+    else if (bodyBytes === body.length && typeof body === 'string') {
+      socket.write(lead + body, 'latin1');
+    } else socket.write(Buffer.concat([Buffer.from(lead, 'latin1'), Buffer.from(body)]));
     if (!isBodiless) this.#countAnswerBytes(bodyBytes);
     this.#end(Outcome.COMPLETE);
   }
