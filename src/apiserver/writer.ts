@@ -201,7 +201,11 @@ export class ObjectWriter {
     const old = current.object;
     if (request.subresource === 'status') {
       const { status } = candidate as unknown as JsonObject;
-      const next = { ...old, metadata: { ...old.metadata } } as unknown as JsonObject;
+      // Built-in kinds take metadata along with a status (a kubelet annotates its pods); CRDs do not.
+      const metadata = request.kind.custom
+        ? { ...old.metadata }
+        : keepServerMetadata(candidate.metadata, old.metadata);
+      const next = { ...old, metadata } as unknown as JsonObject;
       if (status === undefined) delete next['status'];
       else next['status'] = status;
       return this.#sanitize(request, next as unknown as KubeObject);
