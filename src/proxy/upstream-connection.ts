@@ -7,21 +7,13 @@
 // Hot: `onRead` runs per read, on a buffer all connections share; nothing may keep that buffer.
 
 import { connect, type Socket } from 'node:net';
+import { AnswerReader, type AnswerSink } from './answer-reader.ts';
 import { isCongested, writePiece } from './body-writer.ts';
-import { ByteBacklog, findHeadEnd } from './byte-backlog.ts';
-import { ChunkDecoder, ChunkStatus } from './chunk-decoder.ts';
-import { mayBecomeHead } from './header-fields.ts';
-import { readLatin1 } from './latin1.ts';
-import { BodyMode, ResponseHead } from './response-head.ts';
+import type { ResponseHead } from './response-head.ts';
 import { FailureCode } from './types.ts';
 import { describeSocketError, malformedResponse } from './upstream-errors.ts';
 
-/** The answer head of an application; above it the answer is malformed. */
-const MAX_RESPONSE_HEAD_BYTES = 1024 * 1024;
-/** A head this long is decoded together with what follows it; longer ones take a second look. */
-const HEAD_WINDOW_BYTES = 8 * 1024;
 const TCP_KEEP_ALIVE_MS = 5_000;
-const EMPTY = Buffer.alloc(0);
 
 /** Who sends a request through a connection. */
 export interface UpstreamCaller {
@@ -62,12 +54,10 @@ export interface ConnectionOwner {
   onClosed(connection: UpstreamConnection): void;
 }
 
-const Phase = { CONNECTING: 0, IDLE: 1, HEAD: 2, BODY: 3, TUNNEL: 4, CLOSED: 5 } as const;
+const Phase = { CONNECTING: 0, IDLE: 1, BUSY: 2, CLOSED: 3 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
-export class UpstreamConnection {
-  readonly head = new ResponseHead();
-  readonly #decoder = new ChunkDecoder();
+export class UpstreamConnection implements AnswerSink {
   readonly socket: Socket;
   caller: UpstreamCaller | null = null;
   /** Requests begun on this connection. */
@@ -80,10 +70,9 @@ export class UpstreamConnection {
   keepAliveMs = -1;
   #phase: Phase = Phase.CONNECTING;
   readonly #owner: ConnectionOwner;
-  readonly #backlog = new ByteBacklog();
-  #remaining = 0;
-  #isUntouched = true;
+  readonly #reader = new AnswerReader(this);
   #isPaused = false;
+  #isTunnel = false;
   #hasEnded = false;
 
   constructor(owner: ConnectionOwner) {
@@ -97,7 +86,7 @@ export class UpstreamConnection {
       keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
       onread: {
         buffer: owner.readBuffer,
-        callback: (count, buffer) => this.#onRead(count, buffer as Buffer),
+        callback: (count, buffer) => this.#onRead(buffer as Buffer, count),
       },
     });
     this.socket.on('connect', () => this.#onConnect());
@@ -105,6 +94,11 @@ export class UpstreamConnection {
     this.socket.on('end', () => this.#onEnd());
     this.socket.on('error', (error) => this.#onError(error));
     this.socket.on('close', () => this.#lose(FailureCode.CLOSED, 'EOF', false));
+  }
+
+  /** The head of the answer under way. */
+  get head(): ResponseHead {
+    return this.#reader.head;
   }
 
   get isReused(): boolean {
@@ -124,8 +118,8 @@ export class UpstreamConnection {
     this.caller = caller;
     this.requestCount += 1;
     this.requestDone = false;
-    this.#phase = Phase.HEAD;
-    this.#isUntouched = true;
+    this.#phase = Phase.BUSY;
+    this.#reader.begin(caller.method);
   }
 
   /** Writes a piece of the request; see writePiece. */
@@ -154,7 +148,8 @@ export class UpstreamConnection {
 
   /** After a 101: bytes pass as they come, in both directions. */
   startTunnel(): void {
-    this.#phase = Phase.TUNNEL;
+    this.#isTunnel = true;
+    this.#reader.startRaw();
   }
 
   /** Ends the request side after what was written; the application may still answer. */
@@ -187,6 +182,7 @@ export class UpstreamConnection {
   #leave(): void {
     if (this.#phase === Phase.CLOSED) return;
     this.#phase = Phase.CLOSED;
+    this.#reader.stop();
     this.#owner.onClosed(this);
   }
 
@@ -209,159 +205,52 @@ export class UpstreamConnection {
 
   #lose(code: FailureCode, message: string, isUnwritten: boolean): void {
     const caller = this.caller;
-    const isUntouched = this.#isUntouched && this.#phase === Phase.HEAD;
+    const isUntouched = this.#reader.isUntouched;
     this.destroy();
     caller?.onUpstreamLost(code, message, isUntouched, isUntouched && isUnwritten);
   }
 
   #onEnd(): void {
     this.#hasEnded = true;
-    const isComplete =
-      this.#phase === Phase.TUNNEL ||
-      (this.#phase === Phase.BODY && this.head.bodyMode === BodyMode.CLOSE);
-    if (!isComplete) {
-      this.#lose(FailureCode.CLOSED, this.#isUntouched ? 'EOF' : 'unexpected EOF', false);
-    } else if (this.#phase === Phase.TUNNEL) {
-      this.caller?.onUpstreamData(EMPTY, 0, 0, true, '');
-    } else this.#finish(EMPTY, 0, 0, 0);
+    if (this.#phase === Phase.BUSY && this.#reader.end()) return;
+    this.#lose(FailureCode.CLOSED, this.#reader.isUntouched ? 'EOF' : 'unexpected EOF', false);
   }
 
-  #onRead(count: number, buffer: Buffer): boolean {
-    if (this.#phase === Phase.HEAD) this.#onHeadBytes(buffer, count);
-    else if (this.#phase === Phase.BODY) this.#onBody(buffer, 0, count);
-    else if (this.#phase === Phase.TUNNEL) this.caller?.onUpstreamData(buffer, 0, count, false, '');
+  #onRead(buffer: Buffer, count: number): boolean {
+    if (this.#phase === Phase.BUSY) this.#reader.read(buffer, count);
     // Nobody asked: an answer to nothing must never become the answer to the next request.
     else if (this.#phase === Phase.IDLE) this.destroy();
     return true;
   }
 
-  #onHeadBytes(buffer: Buffer, count: number): void {
-    this.#isUntouched = false;
-    if (this.#backlog.length === 0) {
-      this.#onHead(buffer, 0, count);
-      return;
-    }
-    const searched = this.#backlog.length;
-    this.#backlog.append(buffer, 0, count);
-    if (findHeadEnd(this.#backlog.view(), Math.max(0, searched - 3)) < 0) {
-      this.#judgePartialHead(searched);
-      return;
-    }
-    const bytes = this.#backlog.take();
-    this.#onHead(bytes, 0, bytes.length);
+  onAnswerInterim(): void {
+    this.caller?.onUpstreamInterim(this);
   }
 
-  /** Reads heads from `buffer[from, end)`: any number of interim ones, then the final one. */
-  #onHead(buffer: Buffer, from: number, end: number): void {
-    let start = from;
-    while (this.#phase === Phase.HEAD) {
-      const text = takeHeadText(buffer, start, end);
-      if (text === '') {
-        this.#backlog.append(buffer, start, end);
-        this.#judgePartialHead(0);
-        return;
-      }
-      const caller = this.caller!;
-      if (text.length > MAX_RESPONSE_HEAD_BYTES || !this.head.parse(text, caller.method)) {
-        this.#lose(FailureCode.MALFORMED_RESPONSE, malformedResponse(text), false);
-        return;
-      }
-      start += text.length;
-      if (this.head.status < 200 && this.head.status !== 101) {
-        caller.onUpstreamInterim(this);
-        if (start === end) return;
-      } else this.#startBody(caller, buffer, start, end);
-    }
+  onAnswerHead(): void {
+    this.keepAliveMs = this.#reader.head.keepAliveMs;
+    this.caller?.onUpstreamHead(this);
   }
 
-  #startBody(caller: UpstreamCaller, buffer: Buffer, start: number, end: number): void {
-    this.keepAliveMs = this.head.keepAliveMs;
-    this.#remaining = this.head.contentLength;
-    this.#phase = Phase.BODY;
-    if (this.head.bodyMode === BodyMode.CHUNKED) this.#decoder.reset();
-    caller.onUpstreamHead(this);
-    if (this.caller !== caller) return;
-    if ((this.#phase as Phase) === Phase.TUNNEL)
-      caller.onUpstreamData(buffer, start, end, false, '');
-    else this.#onBody(buffer, start, end);
+  onAnswerData(buffer: Buffer, start: number, end: number, isLast: boolean, surplus: number): void {
+    const caller = this.caller;
+    if (isLast && !this.#isTunnel) this.#finish(surplus);
+    caller?.onUpstreamData(buffer, start, end, isLast, isLast ? this.#reader.trailers : '');
   }
 
-  #judgePartialHead(judged: number): void {
-    if (this.#backlog.length === 0) return;
-    const bytes = this.#backlog.view();
-    const from = Math.max(0, judged - 1);
-    const recent = readLatin1(bytes, from, bytes.length);
-    const isPossible =
-      bytes.length <= MAX_RESPONSE_HEAD_BYTES && mayBecomeHead(recent, judged - from);
-    if (isPossible && startsLikeHttp(bytes)) return;
-    const shown = readLatin1(bytes, 0, Math.min(bytes.length, 256));
+  onAnswerMalformed(shown: string): void {
     this.#lose(FailureCode.MALFORMED_RESPONSE, malformedResponse(shown), false);
   }
 
-  #onBody(buffer: Buffer, start: number, end: number): void {
-    switch (this.head.bodyMode) {
-      case BodyMode.NONE:
-        this.#finish(buffer, start, start, end);
-        return;
-      case BodyMode.LENGTH:
-        this.#onLengthBody(buffer, start, end);
-        return;
-      case BodyMode.CHUNKED:
-        this.#onChunkedBody(buffer, start, end);
-        return;
-      default:
-        this.caller?.onUpstreamData(buffer, start, end, false, '');
-    }
-  }
-
-  #onLengthBody(buffer: Buffer, start: number, end: number): void {
-    const dataEnd = Math.min(end, start + this.#remaining);
-    this.#remaining -= dataEnd - start;
-    if (this.#remaining === 0) this.#finish(buffer, start, dataEnd, end);
-    else this.caller?.onUpstreamData(buffer, start, dataEnd, false, '');
-  }
-
-  #onChunkedBody(buffer: Buffer, start: number, end: number): void {
-    const decoder = this.#decoder;
-    const status = decoder.decode(buffer, start, end);
-    if (status === ChunkStatus.MALFORMED) {
-      this.#lose(FailureCode.MALFORMED_RESPONSE, malformedResponse(''), false);
-    } else if (status === ChunkStatus.DONE) {
-      const surplus = end - decoder.consumed;
-      this.#finish(buffer, decoder.dataStart, decoder.dataEnd, decoder.dataEnd + surplus);
-    } else this.caller?.onUpstreamData(buffer, decoder.dataStart, decoder.dataEnd, false, '');
-  }
-
-  /** The answer ends at `dataEnd`; bytes up to `end` belong to nobody. */
-  #finish(buffer: Buffer, start: number, dataEnd: number, end: number): void {
-    const caller = this.caller;
-    const trailers = this.head.bodyMode === BodyMode.CHUNKED ? this.#decoder.trailers : '';
+  /** The answer is over; `surplus` bytes behind it belong to nobody. */
+  #finish(surplus: number): void {
     const isReusable =
-      this.head.keepAlive && this.requestDone && !this.#hasEnded && dataEnd === end;
+      this.#reader.head.keepAlive && this.requestDone && !this.#hasEnded && surplus === 0;
     this.caller = null;
     this.resume();
     if (isReusable) {
       this.#phase = Phase.IDLE;
       this.#owner.park(this);
     } else this.destroy();
-    caller?.onUpstreamData(buffer, start, dataEnd, true, trailers);
   }
-}
-
-/** The head at `start` with its empty line, '' while it is incomplete. */
-function takeHeadText(buffer: Buffer, start: number, end: number): string {
-  const windowEnd = Math.min(end, start + HEAD_WINDOW_BYTES);
-  const window = readLatin1(buffer, start, windowEnd);
-  const at = window.indexOf('\r\n\r\n');
-  if (at >= 0) return at + 4 === window.length ? window : window.slice(0, at + 4);
-  if (windowEnd === end) return '';
-  const headEnd = findHeadEnd(buffer.subarray(0, end), Math.max(start, windowEnd - 3));
-  return headEnd < 0 ? '' : readLatin1(buffer, start, headEnd);
-}
-
-const PROTOCOL = 'HTTP/1.';
-
-function startsLikeHttp(bytes: Buffer): boolean {
-  const length = Math.min(bytes.length, PROTOCOL.length);
-  return readLatin1(bytes, 0, length) === PROTOCOL.slice(0, length);
 }
