@@ -19,7 +19,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { CollectorReconciler } from './collector/reconciler.ts';
 import { DeploymentReconciler } from './deployment/reconciler.ts';
 import { EndpointsReconciler } from './endpoints/reconciler.ts';
-import { type NamespaceObject, NamespaceReconciler } from './namespaces/reconciler.ts';
+import { NamespaceReconciler } from './namespaces/reconciler.ts';
 
 export interface ClusterOptions {
   client: KubeClient;
@@ -47,7 +47,7 @@ export function startCluster(options: ClusterOptions): Cluster {
   const deployments = informers.informer<Deployment>(DeploymentKind);
   const services = informers.informer<CoreService>(ServiceKind);
   const endpoints = informers.informer<Endpoints>(EndpointsKind);
-  const namespaces = informers.informer<NamespaceObject>(NamespaceKind);
+  const namespaces = informers.informer<KubeObject>(NamespaceKind);
   // Events are nobody's owner and nobody's dependent, and there are many.
   const collected = ALL_KINDS.filter((kind) => kind !== EventKind).map((kind) =>
     informers.informer<KubeObject>(kind),
