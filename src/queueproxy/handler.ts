@@ -63,7 +63,6 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
   /** By TimeoutCause (QP-52). */
   readonly #timeoutTexts: readonly string[];
   #inFlight = 0;
-  #upgraded = 0;
   /** Called at every end while somebody waits for the requests to finish. */
   #onCountChange: (() => void) | null = null;
 
@@ -90,11 +89,6 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
     return this.#inFlight;
   }
 
-  /** The part of `inFlight` that has become a tunnel. */
-  get upgraded(): number {
-    return this.#upgraded;
-  }
-
   onRequest(exchange: Exchange): void {
     if (headers.isHealthCheckUserAgent(exchange.header('user-agent'))) {
       this.#answerHealthCheck(exchange);
@@ -119,13 +113,14 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
 
   onResponseHead(exchange: Exchange, status: number): void {
     const context = exchange.context as RequestContext | null;
-    if (context === null) return;
-    if (status !== 101) this.#markWritten(context);
-    else if ((context.flags & RequestFlag.UPGRADED) === 0) {
-      context.flags |= RequestFlag.UPGRADED;
-      this.#upgraded += 1;
-      this.#onCountChange?.();
-    }
+    // A tunnel writes when the app does, not when it opens (Q-3).
+    if (context !== null && status !== 101) this.#markWritten(context);
+  }
+
+  /** A relayed 1xx is a write too (QP-47); a 101 is no interim head. */
+  onInterimHead(exchange: Exchange): void {
+    const context = exchange.context as RequestContext | null;
+    if (context !== null) this.#markWritten(context);
   }
 
   onResponseBytes(exchange: Exchange, _byteCount: number): void {
@@ -150,7 +145,6 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
     if ((flags & RequestFlag.COUNTED) !== 0 || this.#deps.metrics !== null) {
       this.#depart(context, outcome, this.#clock.monotonicMs());
     }
-    if ((flags & RequestFlag.UPGRADED) !== 0) this.#upgraded -= 1;
     this.#inFlight -= 1;
     if (this.#onCountChange !== null) this.#onCountChange();
     // Last, because it may start forwarding the next request before it returns.
@@ -176,14 +170,11 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
     this.#wheel.add(context, nowMs);
   }
 
-  /**
-   * Resolves once the requests that are no tunnels are done (`tunnels` false) or all of them are.
-   * One caller at a time.
-   */
-  whenDone(options: { tunnels: boolean }): Promise<void> {
+  /** Resolves once nothing is inside, tunnels included. One caller at a time. */
+  whenDone(): Promise<void> {
     return new Promise((resolve) => {
       const check = (): void => {
-        if (this.#inFlight - (options.tunnels ? 0 : this.#upgraded) > 0) return;
+        if (this.#inFlight > 0) return;
         this.#onCountChange = null;
         resolve();
       };

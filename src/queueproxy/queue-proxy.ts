@@ -160,19 +160,17 @@ export class QueueProxy {
     this.#logger.info({}, 'Received TERM signal, attempting to gracefully shutdown servers.');
     this.#logger.info({ quietMs }, 'Sleeping to allow K8s propagation of non-ready state');
     await this.#drainer.drain();
-    // Tunnels keep the main server's connections open, so its drain may end only when they do.
-    const mainDrained = this.#main.drain();
-    await this.#handler.whenDone({ tunnels: false });
+    // Main first and admin last, so that late preStop calls and scrapes are answered.
+    await this.#main.drain();
     await this.#stats.drain();
     await this.#admin.drain();
     await this.#waitForTunnels();
-    await Promise.race([mainDrained, this.#main.close()]);
     await this.close();
     this.#logger.info({}, 'Shutdown complete, exiting...');
   }
 
   async #waitForTunnels(): Promise<void> {
-    const done = this.#handler.whenDone({ tunnels: true });
+    const done = this.#handler.whenDone();
     let expire: () => void = () => undefined;
     const expired = new Promise<void>((resolve) => {
       expire = resolve;

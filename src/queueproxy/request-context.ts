@@ -21,8 +21,6 @@ export const RequestFlag = {
   FORWARDED: 16,
   /** Something of the answer went to the client. */
   WRITTEN: 32,
-  /** Switched protocols; its connection is a tunnel. */
-  UPGRADED: 64,
 } as const;
 
 /** The handler's side of gate and wheel. */

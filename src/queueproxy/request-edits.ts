@@ -16,21 +16,28 @@ const FORWARDED_KEY = 'forwarded';
 
 /** QP-65, QP-67: what every request gets. */
 const PLAIN = createHeaderEdits({ drop: ROUTING_KEYS, forwardedFor: true });
-const DROP_HOST: ReadonlySet<string> = new Set([...ROUTING_KEYS, ORIGINAL_HOST_KEY]);
-const DROP_FORWARDED: ReadonlySet<string> = new Set([...ROUTING_KEYS, FORWARDED_KEY]);
-const DROP_BOTH: ReadonlySet<string> = new Set([...DROP_HOST, FORWARDED_KEY]);
+const WITH_HOST = createHeaderEdits({
+  drop: [...ROUTING_KEYS, ORIGINAL_HOST_KEY],
+  forwardedFor: true,
+});
+const WITH_FORWARDED = createHeaderEdits({
+  drop: [...ROUTING_KEYS, FORWARDED_KEY],
+  forwardedFor: true,
+});
+const WITH_BOTH = createHeaderEdits({
+  drop: [...ROUTING_KEYS, ORIGINAL_HOST_KEY, FORWARDED_KEY],
+  forwardedFor: true,
+});
 
 /** `restoreHost` false for requests that bypass that layer (QP-66). */
 export function requestEdits(exchange: Exchange, restoreHost: boolean): HeaderEdits {
   const originalHost = restoreHost ? exchange.header(ORIGINAL_HOST_KEY) : '';
   const forwarded = forwardedFor(exchange);
   if (originalHost === '' && forwarded === '') return PLAIN;
-  return {
-    drop: originalHost === '' ? DROP_FORWARDED : forwarded === '' ? DROP_HOST : DROP_BOTH,
-    add: forwarded === '' ? '' : `Forwarded: ${forwarded}\r\n`,
-    host: originalHost === '' ? null : originalHost,
-    forwardedFor: true,
-  };
+  if (forwarded === '') return WITH_HOST.withValues('', originalHost);
+  const add = `Forwarded: ${forwarded}\r\n`;
+  if (originalHost === '') return WITH_FORWARDED.withValues(add, null);
+  return WITH_BOTH.withValues(add, originalHost);
 }
 
 function forwardedFor(exchange: Exchange): string {
