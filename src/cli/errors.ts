@@ -43,7 +43,9 @@ export function describeError(error: unknown): { message: string; exitCode: numb
     const message = `${error.message}; is \`pilotlight up\` running?`;
     return { message, exitCode: EXIT_FAILURE };
   }
-  const expected = ['DataDirInUseError', 'PortTakenError'].includes(error.name);
+  const expected = ['DataDirInUseError', 'PortTakenError', 'DataDirectoryError'].includes(
+    error.name,
+  );
   const code = (error as NodeJS.ErrnoException).code;
   if (expected || typeof code === 'string')
     return { message: error.message, exitCode: EXIT_FAILURE };

@@ -158,7 +158,9 @@ export class ContainerTable {
     const { spec } = entry;
     const [command = '', ...args] = [...this.#options.wrapper, ...spec.argv];
     let child: ChildProcess;
+    let log: LogWriter;
     try {
+      log = new LogWriter(logFile(this.#options.logRoot, spec, spec.attempt), this.#options.clock);
       child = spawn(command, args, {
         cwd: spec.cwd,
         env: this.#environment(spec),
@@ -173,10 +175,6 @@ export class ContainerTable {
       if (!entry.isStarted) this.#answerFailed(entry, error.message);
     });
     if (child.pid === undefined) return;
-    const log = new LogWriter(
-      logFile(this.#options.logRoot, spec, spec.attempt),
-      this.#options.clock,
-    );
     entry.child = child;
     entry.log = log;
     entry.pid = child.pid;

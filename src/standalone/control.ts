@@ -5,6 +5,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type ServingConfig, stockConfig } from '../api/config/registry.ts';
 import type { Endpoints } from '../api/core.ts';
 import { Endpoints as EndpointsKind, KnativeService as KnativeServiceKind } from '../api/kinds.ts';
 import { CLUSTER_DOMAIN, SYSTEM_NAMESPACE } from '../api/labels.ts';
@@ -69,14 +70,16 @@ async function start(
   const clock = systemClock;
   const random = Math.random;
   let agent: NodeAgent | null = null;
-  const admissionConfig = createAdmissionConfig();
+  let controllerConfig: { readonly current: ServingConfig } = {
+    current: stockConfig(CLUSTER_DOMAIN),
+  };
   const api = await startApiServer({
     dataDir: settings.dataDir,
     durability: settings.durability,
     host: LOOPBACK,
     port: settings.apiPort,
     userName: USER_NAME,
-    admission: createAdmission({ config: admissionConfig.current, clock }),
+    admission: createAdmission({ config: () => controllerConfig.current, clock }),
     podLogs: podLogSource(settings.logRoot, clock, () => agent),
     clock,
     logger: createLogger('apiserver'),
@@ -89,9 +92,9 @@ async function start(
   const client = createKubeClient({ ...connection, clock, logger: kubeLogger, userAgent });
   const informers = createInformerFactory(client, { clock, logger: kubeLogger, random });
   await bootstrap(client, { domain: settings.domain, nowMs: clock.nowMs() });
-  admissionConfig.follow(informers);
   await informers.start();
   const roles = await startRoles(init, client, informers);
+  controllerConfig = roles.config;
   agent = await startAgent(settings, client, informers, runtime);
   const { autoscalerPort } = roles;
   pipe.send({ type: 'up', connection, kubeconfig, autoscalerPort });
@@ -114,11 +117,11 @@ async function startRoles(
   init: Init,
   client: KubeClient,
   informers: InformerFactory,
-): Promise<Running & { autoscalerPort: number }> {
+): Promise<Running & { autoscalerPort: number; config: { readonly current: ServingConfig } }> {
   const common = { client, informers, clock: systemClock, random: Math.random };
   const names = { systemNamespace: SYSTEM_NAMESPACE, clusterDomain: CLUSTER_DOMAIN };
   const cluster = startCluster({ ...common, logger: createLogger('cluster'), nodeName: NODE_NAME });
-  const controller = await startController({
+  const controller = startController({
     ...common,
     ...names,
     logger: createLogger('controller'),
@@ -145,6 +148,7 @@ async function startRoles(
   });
   return {
     autoscalerPort: autoscaler.port,
+    config: controller.config,
     async stop() {
       await Promise.all([autoscaler.stop(), controller.stop(), cluster.stop()]);
     },
