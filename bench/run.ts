@@ -21,6 +21,7 @@ interface Bench {
 /** A bench is a module with `run`; loaded only when asked for. */
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   queueproxy: () => import('./queueproxy.ts'),
+  activator: () => import('./activator.ts'),
   coldstart: () => import('./coldstart.ts'),
 };
 

@@ -1,5 +1,6 @@
 // The application behind every proxy of the bench, as cheap as can be so that it is never what is
-// measured: `/<n>` answers n bytes. Runs as a process of its own; the port is the first argument.
+// measured: `/<n>` answers n bytes, `/healthz` what an activator's probe wants to hear. Runs as a
+// process of its own; the port is the first argument.
 
 import { createServer } from 'node:net';
 
@@ -9,9 +10,11 @@ const HEAD_END = '\r\n\r\n';
 function answerFor(path: string): Buffer {
   let answer = answers.get(path);
   if (answer === undefined) {
-    const size = Number(path.slice(1)) || 0;
-    const head = `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${size}\r\n\r\n`;
-    answer = Buffer.concat([Buffer.from(head, 'latin1'), Buffer.alloc(size, 'x')]);
+    const isProbe = path === '/healthz';
+    const body = isProbe ? Buffer.from('queue') : Buffer.alloc(Number(path.slice(1)) || 0, 'x');
+    const length = body.length;
+    const head = `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${length}\r\n\r\n`;
+    answer = Buffer.concat([Buffer.from(head, 'latin1'), body]);
     answers.set(path, answer);
   }
   return answer;

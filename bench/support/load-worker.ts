@@ -11,6 +11,8 @@ export interface LoadOrder {
   readonly path: string;
   /** Headers beside Host. */
   readonly headerCount: number;
+  /** Further header lines, sent as they are. */
+  readonly extraHeaders?: readonly string[];
   readonly connections: number;
   /** Whichever of the two comes first ends the run. */
   readonly durationMs: number;
@@ -178,7 +180,8 @@ function requestText(order: LoadOrder): string {
     'Sec-Fetch-Site: same-origin',
     'Traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
   ].slice(0, Math.max(0, order.headerCount - 1));
-  const lines = ['Host: hello.default.example.com', ...headers];
+  const { extraHeaders = [] } = order;
+  const lines = ['Host: hello.default.example.com', ...headers, ...extraHeaders];
   return `GET ${order.path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`;
 }
 
