@@ -1,8 +1,8 @@
-// A cache of one kind and the calls that say what changed in it. Turns whatever a server sends (lists,
-// events, repeated events, gaps) into a consistent series of changes.
-// Invariants: handlers see a change only after the cache holds it; per object the series is add,
-// changes, delete; a deleted and recreated object (another uid) is a delete followed by an add even
-// if the server showed one update; a handler that throws costs its own call only.
+// A cache of one kind and the calls that say what changed in it. Turns whatever a server sends
+// (lists, events, repeated events, gaps) into a consistent series of changes. Invariants: handlers
+// see a change only after the cache holds it; per object the series is add, changes, delete; a
+// deleted and recreated object (another uid) is a delete followed by an add even if the server
+// showed one update; a handler that throws costs its own call only.
 
 import type { Kind } from '../api/kinds.ts';
 import { type KubeObject, objectKey } from '../api/objects.ts';

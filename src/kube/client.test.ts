@@ -1,3 +1,5 @@
+// How requests look on the wire, and what every way of failing looks like to the caller.
+
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Deployment, KnativeService, Pod } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';

@@ -175,7 +175,9 @@ function withQuery(path: string, query: URLSearchParams): string {
   return text === '' ? path : `${path}?${text}`;
 }
 
-/** Lists of built-in kinds leave apiVersion and kind out of their items; objects of ours have them. */
+/**
+ * Lists of built-in kinds leave apiVersion and kind out of their items; objects of ours have them.
+ */
 function fillItemTypes<T extends KubeObject>(kind: Kind, list: KubeList<T>): KubeList<T> {
   const apiVersion = apiVersionOf(kind);
   list.items ??= [];

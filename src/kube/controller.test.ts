@@ -1,3 +1,5 @@
+// The promises of the work loop: no timers before a pass, no key twice at once, no starvation.
+
 import { describe, expect, test } from 'vitest';
 import { FakeClock } from '../clock/fake-clock.ts';
 import { silentLogger } from '../telemetry/logger.ts';

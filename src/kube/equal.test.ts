@@ -1,3 +1,5 @@
+// What counts as the same JSON.
+
 import { expect, test } from 'vitest';
 import { deepEqual } from './equal.ts';
 

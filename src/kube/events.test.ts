@@ -1,3 +1,5 @@
+// Events are merged, bounded and never in the way of their caller.
+
 import { describe, expect, test } from 'vitest';
 import { Event as EventKind } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';

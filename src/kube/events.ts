@@ -1,8 +1,8 @@
-// Kubernetes Events about objects (CP-28, KN-242), sent in the background: recording never waits and
-// never fails its caller. The same event again raises `count` and `lastTimestamp` of the stored one;
-// repeats that arrive while a write is under way are merged into the next write.
-// Bounds: so many events remembered (the least recently used is forgotten, its next repeat becomes a
-// new Event) and so many waiting (further new ones are dropped and counted in the log).
+// Kubernetes Events about objects (CP-28, KN-242), sent in the background: recording never waits
+// and never fails its caller. The same event again raises `count` and `lastTimestamp` of the stored
+// one; repeats that arrive while a write is under way are merged into the next write. Bounds: so
+// many events remembered (the least recently used is forgotten, its next repeat becomes a new
+// Event) and so many waiting (further new ones are dropped and counted in the log).
 
 import { Event as EventKind } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';

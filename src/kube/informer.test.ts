@@ -1,3 +1,5 @@
+// The informer against a real HTTP server that misbehaves in every way a real one may.
+
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Pod } from '../api/kinds.ts';
 import { type KubeObject, objectKey } from '../api/objects.ts';

@@ -1,6 +1,6 @@
 // One informer per kind and process, shared by whoever asks for it: controllers of the same process
-// read one cache and cost the API server one watch.
-// Invariants: asking twice for a kind gives the same informer; after `start` new ones start at once.
+// read one cache and cost the API server one watch. Invariants: asking twice for a kind gives the
+// same informer; after `start` new ones start at once.
 
 import { type Kind, resourceName } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';

@@ -1,3 +1,5 @@
+// Kubeconfig files and service accounts as connections.
+
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

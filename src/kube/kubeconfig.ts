@@ -19,7 +19,9 @@ export interface KubeconfigOptions {
 type Library = typeof import('@kubernetes/client-node');
 type Config = InstanceType<Library['KubeConfig']>;
 
-/** Reads one file (or, with no path, KUBECONFIG and then `~/.kube/config`); throws when unusable. */
+/**
+ * Reads one file (or, with no path, KUBECONFIG and then `~/.kube/config`); throws when unusable.
+ */
 export async function loadKubeconfig(
   path: string | undefined,
   options: KubeconfigOptions = {},

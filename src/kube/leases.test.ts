@@ -1,3 +1,5 @@
+// Leader election over time, with two processes and one that is cut off.
+
 import { describe, expect, test } from 'vitest';
 import { Lease as LeaseKind } from '../api/kinds.ts';
 import { FakeClock } from '../clock/fake-clock.ts';

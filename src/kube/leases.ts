@@ -1,8 +1,8 @@
 // Leader election by Lease: at most one of several processes leads a bucket, and each knows within
-// the renew deadline when it no longer does (AS-166 to AS-168).
-// Invariants: a holder that cannot renew stops leading before anybody else may take over
-// (renewDeadline < leaseDuration); a foreign holder is judged by how long its record has not changed
-// on our own clock, never by comparing clocks of two machines; an orderly stop gives the lease back.
+// the renew deadline when it no longer does (AS-166 to AS-168). Invariants: a holder that cannot
+// renew stops leading before anybody else may take over (renewDeadline < leaseDuration); a foreign
+// holder is judged by how long its record has not changed on our own clock, never by comparing
+// clocks of two machines; an orderly stop gives the lease back.
 
 import { Lease as LeaseKind } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';

@@ -1,3 +1,5 @@
+// Cache indexes hold exactly what the cache holds.
+
 import { describe, expect, test } from 'vitest';
 import type { KubeObject } from '../api/objects.ts';
 import { MAX_LABEL_INDEXES, ObjectStore } from './object-store.ts';

@@ -7,7 +7,9 @@ import type { KubeObject } from '../api/objects.ts';
 import { controllerOf, joinKey, objectKey } from '../api/objects.ts';
 import type { Lister } from './types.ts';
 
-/** Label names with an index; queries for further names scan. Names come from code, not from users. */
+/**
+ * Label names with an index; queries for further names scan. Names come from code, not from users.
+ */
 export const MAX_LABEL_INDEXES = 16;
 
 type IndexKeyOf = (object: KubeObject) => string | undefined;

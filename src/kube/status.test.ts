@@ -1,3 +1,5 @@
+// When a status is written, how often, and when not.
+
 import { describe, expect, test } from 'vitest';
 import { Pod } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';

@@ -1,5 +1,5 @@
-// Writing a status (CP-25): only when it differs from what is stored, through the status subresource,
-// and again from the newest object when somebody else wrote in between.
+// Writing a status (CP-25): only when it differs from what is stored, through the status
+// subresource, and again from the newest object when somebody else wrote in between.
 
 import type { Kind } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';
@@ -12,7 +12,7 @@ export const MAX_STATUS_ATTEMPTS = 5;
 export const STATUS_RETRY_DELAY_MS = 10;
 
 /**
- * Makes `status` the stored status of `object` (usually from a cache, never changed here) and resolves
+ * Makes `status` the stored status of `object` (usually from a cache, never changed here). Resolves
  * with the stored object; undefined when the object, or this incarnation of it, no longer exists.
  * Rejects with the last conflict after 5 attempts, and with any other error at once.
  */

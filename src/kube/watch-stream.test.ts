@@ -1,3 +1,5 @@
+// Lines are cut at newlines and nowhere else.
+
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { LineSplitter } from './watch-stream.ts';

@@ -1,8 +1,8 @@
-// One watch, from its request to its end: splits the body into lines, parses each and hands it on in
-// the same turn, so that an event waits for nothing. How a watch ended is a value, not an exception:
-// the informer decides what follows.
-// Invariants: no event after the end; a stream silent for too long is ended (a half-open connection
-// would otherwise stall a cache for ever). Warm: once per event.
+// One watch, from its request to its end: splits the body into lines, parses each and hands it on
+// in the same turn, so that an event waits for nothing. How a watch ended is a value, not an
+// exception: the informer decides what follows. Invariants: no event after the end; a stream silent
+// for too long is ended (a half-open connection would otherwise stall a cache for ever). Warm: once
+// per event.
 
 import type { Readable } from 'node:stream';
 import type { ApiStatus, KubeObject } from '../api/objects.ts';
@@ -17,8 +17,8 @@ const IDLE_CHECKS_PER_LIMIT = 4;
 export const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 
 /**
- * `closed`: the server ended the stream, as it does at `timeoutSeconds`. `gone`: the resource version
- * is unusable, list again. `failed`: anything else. `stopped`: the signal fired.
+ * `closed`: the server ended the stream, as it does at `timeoutSeconds`. `gone`: the version asked
+ * for is unusable, list again. `failed`: anything else. `stopped`: the signal fired.
  */
 export type WatchEnd =
   | { reason: 'closed' | 'stopped' }

@@ -1,3 +1,5 @@
+// The order, merging and delays of keys.
+
 import { describe, expect, test } from 'vitest';
 import { FakeClock } from '../clock/fake-clock.ts';
 import { BACKOFF_LIMIT_MS, backoffMs, WorkQueue } from './workqueue.ts';

@@ -1,8 +1,8 @@
 // Keys that need work, each at most once: added while waiting it stays one entry, added while being
 // worked on it comes back when that work is done. So a key never runs twice at the same time, and a
-// burst of events costs one pass.
-// Invariants: a key is in at most one of waiting and running-and-dirty; the earliest delay asked for
-// wins; failures of a key are remembered until `forget`. Taking a key involves no timer.
+// burst of events costs one pass. Invariants: a key is in at most one of waiting and
+// running-and-dirty; the earliest delay asked for wins; failures of a key are remembered until
+// `forget`. Taking a key involves no timer.
 
 import type { Clock, TimerHandle } from '../clock/clock.ts';
 

@@ -1,3 +1,5 @@
+// Garbage collection on the in-memory API, and against a model of who should survive.
+
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ClusterDomainClaim, ConfigMap, type Kind, Secret } from '../../api/kinds.ts';

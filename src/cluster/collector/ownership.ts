@@ -1,8 +1,8 @@
-// Who exists and who depends on whom, by uid: the garbage collector's view of all objects, kept from
-// informer events. A uid that is gone never comes back, so the last ones are remembered and need no
-// question to the server.
-// Invariants: `dependentsOf` holds exactly the objects whose ownerReferences name the uid; the memory
-// of gone uids is bounded, forgetting one only costs a request.
+// Who exists and who depends on whom, by uid: the garbage collector's view of all objects, kept
+// from informer events. A uid that is gone never comes back, so the last ones are remembered and
+// need no question to the server. Invariants: `dependentsOf` holds exactly the objects whose
+// ownerReferences name the uid; the memory of gone uids is bounded, forgetting one only costs a
+// request.
 
 import type { Kind } from '../../api/kinds.ts';
 import { resourceName } from '../../api/kinds.ts';

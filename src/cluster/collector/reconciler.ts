@@ -1,8 +1,8 @@
-// Garbage collection by owner (KN-201, KN-203): deletes what all owners have left behind, drops dead
-// references of what still has one, and finishes foreground and orphaning deletions.
+// Garbage collection by owner (KN-201, KN-203): deletes what all owners have left behind, drops
+// dead references of what still has one, and finishes foreground and orphaning deletions.
 // Invariants: nothing is deleted on the word of a cache alone (an owner the cache does not know is
-// asked for); every delete names the uid it means; an owner of a kind we do not know is never judged
-// gone. Event-driven: work is queued by the events that can change a verdict.
+// asked for); every delete names the uid it means; an owner of a kind we do not know is never
+// judged gone. Event-driven: work is queued by the events that can change a verdict.
 
 import { type Kind, resourceName } from '../../api/kinds.ts';
 import { type KubeObject, type OwnerReference, objectKey, splitKey } from '../../api/objects.ts';

@@ -1,3 +1,5 @@
+// The table of verdicts on a dependent.
+
 import { describe, expect, test } from 'vitest';
 import type { OwnerReference } from '../../api/objects.ts';
 import { judgeDependent, type OwnerState } from './verdict.ts';

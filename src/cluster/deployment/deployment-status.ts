@@ -1,7 +1,7 @@
-// The status of a Deployment from its pods (CP-516). Pure: time is passed in, and the same pods at the
-// same time give the same status.
-// Progress is judged only until a rollout is complete: afterwards `Progressing` stays True whatever
-// becomes of the pods, and scaling to 0 completes any rollout, a failed one included.
+// The status of a Deployment from its pods (CP-516). Pure: time is passed in, and the same pods at
+// the same time give the same status. Progress is judged only until a rollout is complete:
+// afterwards `Progressing` stays True whatever becomes of the pods, and scaling to 0 completes any
+// rollout, a failed one included.
 
 import type { Deployment, DeploymentStatus } from '../../api/core.ts';
 import type { Condition } from '../../api/objects.ts';
@@ -139,7 +139,9 @@ function hasAdvanced(before: DeploymentStatus | undefined, counts: Counts): bool
   );
 }
 
-/** Until the progress deadline, from the stored status; Infinity when nothing is being waited for. */
+/**
+ * Until the progress deadline, from the stored status; Infinity when nothing is being waited for.
+ */
 export function progressLeftMs(deployment: Deployment, nowMs: number): number {
   const condition = findProgressing(deployment);
   const isWaiting = condition?.status === 'True' && condition.reason !== COMPLETE;

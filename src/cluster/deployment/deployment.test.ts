@@ -1,3 +1,5 @@
+// Deployments over time: creation, scaling, rollouts, deadlines and failures, step by step.
+
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Deployment, Pod } from '../../api/core.ts';
 import { Deployment as DeploymentKind, Pod as PodKind } from '../../api/kinds.ts';

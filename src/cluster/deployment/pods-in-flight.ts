@@ -1,7 +1,8 @@
 // What this controller has just asked for and the cache does not show yet, for one Deployment. Laid
 // over the cache it keeps a pass that runs on a stale cache from creating or removing twice.
 // Invariants: a creation is noted before its request leaves and struck out when the cache has shown
-// the pod, even if it is gone again; a note that nothing confirms expires, and the cache is believed.
+// the pod, even if it is gone again; a note that nothing confirms expires, and the cache is
+// believed.
 
 import type { Pod } from '../../api/core.ts';
 
@@ -25,7 +26,9 @@ export class PodsInFlight {
     if (noted !== undefined) noted.pod = pod;
   }
 
-  /** With an unknown outcome the name is tried again, so that the server shows if it took effect. */
+  /**
+   * With an unknown outcome the name is tried again, so that the server shows if it took effect.
+   */
   notCreated(name: string, isOutcomeUnknown: boolean): void {
     this.#created.delete(name);
     if (isOutcomeUnknown && this.#retryNames.length < MAX_RETRY_NAMES) this.#retryNames.push(name);

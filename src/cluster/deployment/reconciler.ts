@@ -1,6 +1,6 @@
-// Makes the pods of a Deployment what its spec says (CP-516): one pass reads the cache and what is in
-// flight, plans, creates and removes pods, then writes the status. On the path of a wake from zero:
-// the first pod's creation is the first request a pass sends.
+// Makes the pods of a Deployment what its spec says (CP-516): one pass reads the cache and what is
+// in flight, plans, creates and removes pods, then writes the status. On the path of a wake from
+// zero: the first pod's creation is the first request a pass sends.
 
 import type { Deployment, Pod } from '../../api/core.ts';
 import { Deployment as DeploymentKind, Pod as PodKind } from '../../api/kinds.ts';
@@ -24,7 +24,9 @@ import { PodsInFlight } from './pods-in-flight.ts';
 import { planReplicas } from './replica-plan.ts';
 import { seePods } from './seen-pods.ts';
 
-/** Creations sent together; doubles with every batch that succeeds, so a refusal costs few requests. */
+/**
+ * Creations sent together; doubles with every batch that succeeds, so a refusal costs few requests.
+ */
 const FIRST_CREATE_BATCH = 8;
 /** Creations or removals of one pass; the rest follows in the next. */
 export const MAX_CHANGES_PER_PASS = 500;

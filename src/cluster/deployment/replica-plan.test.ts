@@ -1,3 +1,5 @@
+// Tables of what a rollout may create and remove at each point.
+
 import { describe, expect, test } from 'vitest';
 import type { Pod } from '../../api/core.ts';
 import { buildDeployment } from '../testing/harness.ts';

@@ -1,7 +1,7 @@
-// How many pods to create and which to remove, for one Deployment, from what exists now. Level-based:
-// nothing here remembers the last pass, so a rollout interrupted anywhere goes on from where it is.
-// Pure. Never makes fewer pods available than `replicas - maxUnavailable` while old ones can still
-// serve, nor more pods than `replicas + maxSurge`.
+// How many pods to create and which to remove, for one Deployment, from what exists now.
+// Level-based: nothing here remembers the last pass, so a rollout interrupted anywhere goes on from
+// where it is. Pure. Never makes fewer pods available than `replicas - maxUnavailable` while old
+// ones can still serve, nor more pods than `replicas + maxSurge`.
 
 import type { Pod } from '../../api/core.ts';
 import type { DeploymentSpec, SeenPod, SeenPods } from './seen-pods.ts';
@@ -35,7 +35,9 @@ export function planReplicas(spec: DeploymentSpec, seen: SeenPods): ReplicaPlan 
   };
 }
 
-/** Old pods that do not serve go first: they count towards nothing once enough others are available. */
+/**
+ * Old pods that do not serve go first: they count towards nothing once enough others are available.
+ */
 function oldToRemove(
   kept: readonly SeenPod[],
   old: readonly SeenPod[],

@@ -1,3 +1,5 @@
+// Endpoints follow Services and pods through their lives.
+
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { CoreService, Endpoints } from '../../api/core.ts';
 import {

@@ -1,6 +1,6 @@
 // Which Services select a pod, without asking every Service: each is filed under one pair of its
-// selector, and a pod looks only under the pairs it carries.
-// Invariant: a Service is filed under exactly one pair while it has a selector, under none otherwise.
+// selector, and a pod looks only under the pairs it carries. Invariant: a Service is filed under
+// exactly one pair while it has a selector, under none otherwise.
 
 import type { CoreService, LabelMap, Pod } from '../../api/core.ts';
 import { objectKey } from '../../api/objects.ts';

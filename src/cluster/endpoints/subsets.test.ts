@@ -1,3 +1,5 @@
+// The table of pods and the subsets they make.
+
 import { describe, expect, test } from 'vitest';
 import type { CoreService, Pod } from '../../api/core.ts';
 import { PORT_MAP_ANNOTATION } from '../../api/labels.ts';

@@ -53,7 +53,8 @@ const isReady = (pod: Pod): boolean => isConditionTrue(pod, 'Ready');
 
 function addPod(groups: Map<string, Group>, service: CoreService, pod: Pod): void {
   const ports = portsOf(service, pod);
-  // A Service without ports (headless) still has addresses; one none of whose ports the pod has, not.
+  // A Service without ports (headless) still has addresses; one none of whose ports the pod has,
+  // not.
   if (ports.length === 0 && (service.spec.ports ?? []).length > 0) return;
   const key = JSON.stringify(ports);
   let group = groups.get(key);

@@ -1,3 +1,5 @@
+// Which namespaces exist without anybody asking.
+
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Namespace as NamespaceKind } from '../../api/kinds.ts';
 import { ClusterHarness } from '../testing/harness.ts';

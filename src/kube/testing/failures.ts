@@ -1,4 +1,5 @@
-// ApiErrors as a server would answer them (KN-210, KN-211), for fakes and for tests that inject them.
+// ApiErrors as a server would answer them (KN-210, KN-211), for fakes and for tests that inject
+// them.
 
 import { type Kind, resourceName } from '../../api/kinds.ts';
 import { ApiError } from '../types.ts';

@@ -1,7 +1,7 @@
 // A KubeClient without a server, for tests of reconcilers and informers: it keeps the promises they
-// build on (one counter of resource versions, conflicts, generations, the status subresource, scale,
-// finalizers, graceful deletion of pods, watches that miss nothing) and nothing more. No admission,
-// no defaults, no schemas. Objects handed out are copies.
+// build on (one counter of resource versions, conflicts, generations, the status subresource,
+// scale, finalizers, graceful deletion of pods, watches that miss nothing) and nothing more. No
+// admission, no defaults, no schemas. Objects handed out are copies.
 
 import { Readable } from 'node:stream';
 import { ALL_KINDS, type Kind, resourceName, resourcePath } from '../../api/kinds.ts';

@@ -1,6 +1,6 @@
 // The two patch types the in-memory API of tests understands: JSON merge patch (RFC 7386) and the
-// add, replace, remove and test operations of JSON patch (RFC 6902). Pure; results share no structure
-// with what was patched.
+// add, replace, remove and test operations of JSON patch (RFC 6902). Pure; results share no
+// structure with what was patched.
 
 /** RFC 7386. */
 export function applyMergePatch(target: unknown, patch: unknown): unknown {

@@ -1,5 +1,5 @@
-// A real HTTP server whose lists and watches a test scripts step by step, to show what the client and
-// the informer make of resets, cut lines, expired versions and silence.
+// A real HTTP server whose lists and watches a test scripts step by step, to show what the client
+// and the informer make of resets, cut lines, expired versions and silence.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
