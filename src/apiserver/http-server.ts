@@ -11,6 +11,8 @@ import { badRequest, tooLarge } from './status-error.ts';
 
 /** KN-211. */
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
+/** A body above the limit is read and dropped up to here, so that its sender gets to see the 413. */
+const MAX_DISCARDED_BYTES = 16 * 1024 * 1024;
 /** Longest request line plus headers. */
 const MAX_HEADER_BYTES = 64 * 1024;
 const KEEP_ALIVE_MS = 120_000;
@@ -134,22 +136,24 @@ const EMPTY = Buffer.alloc(0);
 
 function readBody(request: IncomingMessage): Promise<Buffer> {
   const refused = tooLarge(`Request entity too large: limit is ${MAX_BODY_BYTES}`);
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) {
-    return Promise.reject(refused);
-  }
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes > MAX_BODY_BYTES) {
-        request.pause();
-        reject(refused);
+      if (bytes <= MAX_BODY_BYTES) {
+        chunks.push(chunk);
         return;
       }
-      chunks.push(chunk);
+      chunks.length = 0;
+      if (bytes <= MAX_DISCARDED_BYTES) return;
+      request.pause();
+      reject(refused);
     });
-    request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    request.on('end', () => {
+      if (bytes > MAX_BODY_BYTES) reject(refused);
+      else resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+    });
     request.on('error', reject);
     request.on('close', () =>
       reject(badRequest('the client left before its request was complete')),
