@@ -1,0 +1,26 @@
+// The bench itself must not rot: a tiny run gives every row with every field, and no request failed.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { type QueueProxyRow, run } from './queueproxy.ts';
+import { BUILD } from './support/processes.ts';
+
+it('a tiny run measures every target with both bodies', { timeout: 120_000 }, async () => {
+  // Children run compiled code; `npm test` builds it before it starts the tests.
+  expect(existsSync(join(BUILD, 'bench', 'support', 'app.js'))).toBe(true);
+  const rows = await run({ tiny: true, json: true, peers: [] });
+  const proxies = rows.filter((row): row is QueueProxyRow => 'bodyBytes' in row);
+  const names = new Set(proxies.map(({ name }) => name));
+  for (const name of ['direct', 'ours-net-cc0', 'ours-net-cc100']) expect(names).toContain(name);
+  expect(proxies.length).toBe(names.size * 2);
+  for (const row of proxies) {
+    expect(row.errors, row.name).toBe(0);
+    expect(row.rps, row.name).toBeGreaterThan(0);
+    if (row.name === 'direct') continue;
+    expect(row.cpuUsPerRequest, row.name).toBeGreaterThan(0);
+    expect(row.rssMb, row.name).toBeGreaterThan(0);
+    expect(row.privateDirtyMb, row.name).toBeGreaterThan(0);
+  }
+  expect(rows.at(-1)).toMatchObject({ name: 'exec-to-listening' });
+});
