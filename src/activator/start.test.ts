@@ -4,7 +4,7 @@
 
 import { once } from 'node:events';
 import { Agent, request as httpRequest } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type RawData, WebSocketServer } from 'ws';
 import type { Endpoints } from '../api/core.ts';
@@ -255,7 +255,7 @@ describe('activator on real sockets', () => {
   it('tells waiting clients why a revision cannot start', async () => {
     const stored = await deploy('hello');
     const answers = many(5, 'hello');
-    await eventually(() => expect(reported('hello')).toBeGreaterThan(0));
+    await eventually(() => expect(reported('hello')).toBe(5));
     const failed: Condition = {
       type: 'ContainerHealthy',
       status: 'False',
@@ -286,6 +286,59 @@ describe('activator on real sockets', () => {
     expect(await probe()).toEqual({ status: 500, body: 'received SIGTERM from kubelet\n' });
     await drained;
     await expect(get('hello')).rejects.toThrow();
+  });
+
+  it('ACT-223: the body of a held request arrives whole once there is a pod', async () => {
+    await deploy('hello');
+    const sent = httpRequest({
+      host: '127.0.0.1',
+      port: activator.port,
+      method: 'POST',
+      headers: {
+        host: 'hello.example.com',
+        'Knative-Serving-Namespace': 'default',
+        'Knative-Serving-Revision': 'hello',
+      },
+    });
+    const answered = once(sent, 'response');
+    const size = 4 * 1024 * 1024;
+    sent.end(Buffer.alloc(size, 'x'));
+    await eventually(() => expect(reported('hello')).toBeGreaterThan(0));
+    const only = await pod();
+    await list('hello', [only]);
+    const [response] = await answered;
+    response.resume();
+    expect([response.statusCode, only.bodyBytes]).toEqual([200, size]);
+  });
+
+  it('ACT-115, QP-89: an upgrade is tunnelled and holds its slot until it closes', async () => {
+    await deploy('chat', { containerConcurrency: 1 });
+    const only = await pod();
+    await list('chat', [only]);
+    const socket = connect(activator.port, '127.0.0.1');
+    socket.setEncoding('latin1');
+    const lines = [
+      'GET /ws HTTP/1.1',
+      'Host: chat.example.com',
+      'Knative-Serving-Namespace: default',
+      'Knative-Serving-Revision: chat',
+      'Connection: Upgrade',
+      'Upgrade: echo',
+    ];
+    socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+    const [head] = await once(socket, 'data');
+    expect(head).toMatch(/^HTTP\/1\.1 101 /);
+    socket.write('hello');
+    expect((await once(socket, 'data'))[0]).toBe('hello');
+    let isAnswered = false;
+    const waiting = get('chat').then((answer) => {
+      isAnswered = true;
+      return answer;
+    });
+    await eventually(() => expect(reported('chat')).toBe(2));
+    expect(isAnswered).toBe(false);
+    socket.destroy();
+    expect((await waiting).status).toBe(200);
   });
 
   it('a drain waits for requests under way', async () => {

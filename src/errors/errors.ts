@@ -100,6 +100,12 @@ export const ERRORS = {
   ),
   REVISION_FAILED: row('KN_REVISION_FAILED', 503, 'upstream', false, 'revision cannot start: '),
   // Gateway.
-  ROUTE_NOT_FOUND: row('KN_ROUTE_NOT_FOUND', 404, 'downstream', false, '', 'empty'),
+  ROUTE_NOT_FOUND: row(
+    'KN_ROUTE_NOT_FOUND',
+    404,
+    'downstream',
+    false,
+    'no route for this host and path',
+  ),
   NO_READY_BACKEND: row('KN_NO_READY_BACKEND', 503, 'upstream', true, 'no ready backend'),
 } as const satisfies Record<string, ErrorRow>;

@@ -14,6 +14,8 @@ export class FakePod {
   readonly ids: string[] = [];
   /** The newest request, for looking at its headers. */
   last: IncomingMessage | null = null;
+  /** Bytes of request bodies received. */
+  bodyBytes = 0;
   /** Body of every answer. */
   readonly name: string;
   readonly #server: Server;
@@ -24,6 +26,14 @@ export class FakePod {
     this.#hold = hold;
     this.#server = createServer((request, response) => void this.#answer(request, response));
     this.#server.keepAliveTimeout = 0;
+    // Any protocol is accepted and its bytes come back.
+    this.#server.on('upgrade', (request, socket) => {
+      socket.write(
+        `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${request.headers.upgrade}\r\n\r\n`,
+      );
+      socket.on('error', () => socket.destroy());
+      socket.pipe(socket);
+    });
   }
 
   /** `hold` is awaited by each request before it is answered. */
@@ -53,6 +63,7 @@ export class FakePod {
     this.ids.push(String(request.headers['x-id'] ?? ''));
     this.running += 1;
     this.maxRunning = Math.max(this.maxRunning, this.running);
+    for await (const chunk of request) this.bodyBytes += (chunk as Buffer).length;
     await this.#hold?.();
     this.running -= 1;
     response.end(this.name);
