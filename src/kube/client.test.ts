@@ -7,7 +7,7 @@ import { FakeClock } from '../clock/fake-clock.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { createKubeClient } from './client.ts';
 import { ScriptedServer, sendJson } from './testing/scripted-server.ts';
-import { KubeNetworkError, REQUEST_TIMEOUT_MS } from './transport.ts';
+import { KubeNetworkError, MAX_CONCURRENT_CALLS, REQUEST_TIMEOUT_MS } from './transport.ts';
 import { ApiError, isConflict, isNotFound, type KubeClient } from './types.ts';
 
 interface Seen {
@@ -122,6 +122,14 @@ describe('client', () => {
       await client.get(Pod, { namespace: 'ns', name: 'a' });
     }
     expect(new Set(seen.map(({ port }) => port)).size).toBe(1);
+  });
+
+  test('a burst of calls uses few connections, and every call is answered', async () => {
+    const calls = Array.from({ length: 200 }, () =>
+      client.get(Pod, { namespace: 'ns', name: 'a' }),
+    );
+    expect(await Promise.all(calls)).toHaveLength(200);
+    expect(new Set(seen.map(({ port }) => port)).size).toBeLessThanOrEqual(MAX_CONCURRENT_CALLS);
   });
 
   test('list items of built-in kinds are given their types', async () => {

@@ -16,7 +16,7 @@ import { type WatchEnd, watchOnce } from './watch-stream.ts';
 export const LIST_PAGE_ITEMS = 500;
 /** Delay after the n-th end in a row: base × 2^(n-1), at most the limit, times 0.5 to 1.5. */
 export const RECONNECT_BASE_MS = 20;
-export const RECONNECT_LIMIT_MS = 5_000;
+export const RECONNECT_LIMIT_MS = 2_000;
 /** Ends in a row without a healthy watch after which the cache is listed anew. */
 const FAILURES_BEFORE_RELIST = 3;
 /** A watch that delivered nothing is healthy only if it lived this long. */

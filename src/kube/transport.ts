@@ -10,13 +10,21 @@ import { createSecureContext } from 'node:tls';
 import type { ApiStatus } from '../api/objects.ts';
 import type { Clock } from '../clock/clock.ts';
 import { bearer, type KubeConnection } from './connection.ts';
+import { Turnstile } from './turnstile.ts';
 import { ApiError } from './types.ts';
 
 /** Until the head of the answer has arrived, and for plain calls until its end. */
 export const REQUEST_TIMEOUT_MS = 30_000;
 /** Sockets of one connection, watches included; more requests wait for a free one. */
 export const MAX_CONNECTIONS = 256;
-/** Requests running or waiting for a socket; one more is refused as a network error. */
+/** Idle sockets kept for the next request. */
+const MAX_IDLE_CONNECTIONS = 32;
+/**
+ * Plain calls running at once; more wait their turn. A burst of hundreds would otherwise pay a TLS
+ * handshake (milliseconds) per call instead of reusing few connections.
+ */
+export const MAX_CONCURRENT_CALLS = 32;
+/** Requests running or waiting; one more is refused as a network error. */
 export const MAX_REQUESTS_IN_FLIGHT = 4_096;
 /** Larger answers are refused: a list page of 500 objects of 3 MiB would be 1.5 GiB. */
 export const MAX_BODY_BYTES = 512 * 1024 * 1024;
@@ -56,6 +64,7 @@ export class Transport {
   readonly #clock: Clock;
   readonly #agent: http.Agent;
   readonly #fixedHeaders: Record<string, string>;
+  readonly #turns = new Turnstile(MAX_CONCURRENT_CALLS);
   #inFlight = 0;
   #closed = false;
 
@@ -84,22 +93,31 @@ export class Transport {
   /** Resolves with the whole body of a 2xx answer. */
   async text(exchange: Exchange): Promise<string> {
     return this.#guarded(async () => {
-      const headers = await this.#headers(exchange);
-      const response = await this.#send(exchange, headers);
-      if (!isSuccess(response)) throw await readFailure(response, describe(exchange));
-      const timer = this.#clock.setTimer(
-        REQUEST_TIMEOUT_MS,
-        () => response.destroy(new Error(`no complete answer within ${REQUEST_TIMEOUT_MS} ms`)),
-        { background: true },
-      );
+      const turn = this.#turns.enter();
+      if (turn !== null) await turn;
       try {
-        return await readText(response, MAX_BODY_BYTES);
-      } catch (error) {
-        throw new KubeNetworkError(describe(exchange), error);
+        return await this.#readAll(exchange);
       } finally {
-        timer.cancel();
+        this.#turns.leave();
       }
     });
+  }
+
+  async #readAll(exchange: Exchange): Promise<string> {
+    const response = await this.#send(exchange, await this.#headers(exchange));
+    if (!isSuccess(response)) throw await readFailure(response, describe(exchange));
+    const timer = this.#clock.setTimer(
+      REQUEST_TIMEOUT_MS,
+      () => response.destroy(new Error(`no complete answer within ${REQUEST_TIMEOUT_MS} ms`)),
+      { background: true },
+    );
+    try {
+      return await readText(response, MAX_BODY_BYTES);
+    } catch (error) {
+      throw new KubeNetworkError(describe(exchange), error);
+    } finally {
+      timer.cancel();
+    }
   }
 
   /** Idle connections end now, used ones with their request; later requests are refused. */
@@ -184,6 +202,7 @@ function createAgent(connection: KubeConnection, secure: boolean): http.Agent {
     keepAlive: true,
     noDelay: true,
     maxSockets: MAX_CONNECTIONS,
+    maxFreeSockets: MAX_IDLE_CONNECTIONS,
     scheduling: 'lifo' as const,
   };
   if (!secure) return new http.Agent(common);
