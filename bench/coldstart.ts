@@ -19,6 +19,7 @@ import {
   startPilotlight,
   temporaryFolder,
   until,
+  wakesIn,
 } from '../test/support/pilotlight.ts';
 
 export interface ColdstartOptions {
@@ -155,11 +156,8 @@ function freePort(): Promise<number> {
 }
 
 function controlPaths(pilotlight: Pilotlight, firstLine: number): number[] {
-  return pilotlight.lines
-    .slice(firstLine)
-    .filter((line) => line.message === 'woke from zero')
-    .map((line) => line['phasesMs'] as Record<string, number>)
-    .map((phases) => (phases['scaled'] ?? Number.NaN) - (phases['queued'] ?? Number.NaN))
+  return wakesIn(pilotlight.lines.slice(firstLine))
+    .map((wake) => (wake.get('scaled') ?? Number.NaN) - (wake.get('queued') ?? Number.NaN))
     .filter((ms) => !Number.isNaN(ms));
 }
 

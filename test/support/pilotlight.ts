@@ -12,7 +12,8 @@ import autocannon from 'autocannon';
 import { ConfigMap, Pod } from '../../src/api/kinds.ts';
 import type { CommonStatus, KubeObject } from '../../src/api/objects.ts';
 import { systemClock } from '../../src/clock/clock.ts';
-import { createKubeClient, loadKubeconfig } from '../../src/kube/client.ts';
+import { createKubeClient } from '../../src/kube/client.ts';
+import { loadKubeconfig } from '../../src/kube/kubeconfig.ts';
 import type { KubeClient } from '../../src/kube/types.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 
@@ -27,6 +28,14 @@ export interface LogLine {
 
 function checkoutAbove(folder: string): string {
   return existsSync(join(folder, 'package.json')) ? folder : checkoutAbove(dirname(folder));
+}
+
+/** One finished wake as the program logs it: phase name to milliseconds since `queued`, in order. */
+export function wakesIn(lines: readonly LogLine[]): Map<string, number>[] {
+  return lines
+    .filter((line) => line.message === 'wake')
+    .map((line) => line['phases'] as { phase: string; atMs: number }[])
+    .map((phases) => new Map(phases.map(({ phase, atMs }) => [phase, atMs])));
 }
 
 /** Any API object with a loosely typed spec and status, as tests read it. */
@@ -107,7 +116,12 @@ export class Pilotlight {
     this.kubeconfig = String(ready['kubeconfig']);
     this.pids = ready['pids'] as typeof this.pids;
     const connection = await loadKubeconfig(this.kubeconfig);
-    this.client = createKubeClient({ ...connection, clock: systemClock, logger: silentLogger });
+    this.client = createKubeClient({
+      ...connection,
+      clock: systemClock,
+      logger: silentLogger,
+      userAgent: 'pilotlight-test',
+    });
     return this;
   }
 
