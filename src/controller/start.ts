@@ -54,7 +54,7 @@ interface Loop {
   recorder: EventRecorder | null;
 }
 
-/** Starts all control loops; they begin to work as the informers deliver. */
+/** Wires all control loops; they begin to work once every cache they read is filled. */
 export function startController(options: ControllerRoleOptions): ControllerRole {
   const wiring = new Wiring(options);
   wiring.wireServices();
@@ -70,6 +70,8 @@ class Wiring {
   readonly #context: ControllerContext;
   readonly #loops: Loop[] = [];
   readonly #removers: (() => void)[] = [];
+  /** Everything read here, the config maps included. */
+  readonly #kinds = new Set<kinds.Kind>([kinds.ConfigMap]);
 
   constructor(options: ControllerRoleOptions) {
     this.config = new ConfigStore(options);
@@ -140,8 +142,14 @@ class Wiring {
     });
   }
 
+  /** Half-filled caches would look like missing objects, so nothing runs before all are there. */
   start(): void {
-    for (const { controller } of this.#loops) controller.start();
+    const synced = [...this.#kinds].map((kind) =>
+      this.#context.informers.informer(kind).whenSynced(),
+    );
+    void Promise.all(synced).then(() => {
+      for (const { controller } of this.#loops) controller.start();
+    });
   }
 
   async stop(): Promise<void> {
@@ -162,6 +170,7 @@ class Wiring {
   }
 
   #watch<T extends KubeObject>(kind: kinds.Kind, handler: ChangeHandler<T>): void {
+    this.#kinds.add(kind);
     this.#removers.push(this.#context.informers.informer<T>(kind).onChange(handler));
   }
 
