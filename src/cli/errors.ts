@@ -28,26 +28,35 @@ export class ManifestError extends Error {
   }
 }
 
+export interface DescribedError {
+  /** Each a sentence of its own; may go on over several lines. */
+  problems: readonly string[];
+  exitCode: number;
+}
+
 /** Null: not an error people caused or can do something about; its stack is wanted. */
-export function describeError(error: unknown): { message: string; exitCode: number } | null {
-  if (error instanceof CommandError) return { message: error.message, exitCode: error.exitCode };
+export function describeError(error: unknown): DescribedError | null {
+  if (error instanceof CommandError) {
+    return { problems: error.message.split('\n'), exitCode: error.exitCode };
+  }
   if (error instanceof ManifestError || error instanceof SettingsProblems) {
-    return { message: error.message, exitCode: EXIT_USAGE };
+    return { problems: error.problems, exitCode: EXIT_USAGE };
   }
   if (error instanceof ApiError) {
     const reason = error.reason === '' ? '' : ` (${error.reason})`;
-    return { message: `the API server said${reason}: ${error.message}`, exitCode: EXIT_FAILURE };
+    const message = `the API server said${reason}: ${error.message}`;
+    return { problems: [message], exitCode: EXIT_FAILURE };
   }
   if (!(error instanceof Error)) return null;
   if (error.name === 'KubeNetworkError') {
     const message = `${error.message}; is \`pilotlight up\` running?`;
-    return { message, exitCode: EXIT_FAILURE };
+    return { problems: [message], exitCode: EXIT_FAILURE };
   }
   const expected = ['DataDirInUseError', 'PortTakenError', 'DataDirectoryError'].includes(
     error.name,
   );
   const code = (error as NodeJS.ErrnoException).code;
   if (expected || typeof code === 'string')
-    return { message: error.message, exitCode: EXIT_FAILURE };
+    return { problems: [error.message], exitCode: EXIT_FAILURE };
   return null;
 }

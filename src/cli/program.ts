@@ -31,9 +31,10 @@ export async function runCommand(
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
     const described = describeError(error);
-    if (described === null)
-      context.printError(error instanceof Error ? `${error.stack}` : `${error}`);
-    else for (const line of described.message.split('\n')) context.printError(`error: ${line}`);
+    const problems = described?.problems ?? [String((error as Error).stack ?? error)];
+    for (const problem of problems) {
+      context.printError(`error: ${problem.trimEnd().replaceAll('\n', '\n  ')}`);
+    }
     return described?.exitCode ?? 1;
   }
 }

@@ -5,13 +5,12 @@
 
 import type { Container, Pod, Probe } from '../api/core.ts';
 import { Pod as PodKind } from '../api/kinds.ts';
-import { PORT_MAP_ANNOTATION, QUEUE_PROXY_CONTAINER, REVISION_LABEL } from '../api/labels.ts';
+import { PORT_MAP_ANNOTATION, REVISION_LABEL } from '../api/labels.ts';
 import type { Clock } from '../clock/clock.ts';
 import { isNotFound, type KubeClient } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { logWakePhase } from '../telemetry/wake.ts';
 import { type AddressAllocator, formatPortMap, type PodAddress } from './addresses.ts';
-import { resolveArgv } from './command.ts';
 import { type PlanSettings, planContainer } from './container-plan.ts';
 import { ContainerRun } from './container-run.ts';
 import { actualPort, addressRequest, appContainer, isSidecar } from './pod-ports.ts';
@@ -46,6 +45,7 @@ export interface PodWorkerDeps {
 
 const DEFAULT_GRACE_SECONDS = 30;
 const REMOVE_RETRY_MS = 500;
+const HOPELESS_REASONS: ReadonlySet<string> = new Set(['ErrImagePull', 'CreateContainerError']);
 
 export class PodWorker {
   readonly #deps: PodWorkerDeps;
@@ -76,7 +76,6 @@ export class PodWorker {
   /** Starts a pod nobody has started before. */
   async begin(): Promise<void> {
     this.#startTime = timestamp(this.#deps.clock.nowMs());
-    this.#unschedulable = this.#unmappedImage();
     try {
       this.#address = await this.#deps.addresses.allocate(addressRequest(this.#pod));
     } catch (error) {
@@ -231,12 +230,14 @@ export class PodWorker {
     logWakePhase(this.#deps.logger, this.#deps.clock, name, 'started');
   }
 
-  /** Said as `PodScheduled` False, which reaches the Revision at once (CP-185); waiting would not. */
-  #unmappedImage(): Unschedulable | null {
-    for (const container of this.#pod.spec.containers) {
-      if (container.name === QUEUE_PROXY_CONTAINER) continue;
-      const argv = resolveArgv(container, this.#deps.settings.images);
-      if (!argv.ok) return { reason: argv.reason, message: argv.message };
+  /**
+   * A container that only a person can make startable. Said as `PodScheduled` False, which reaches the
+   * Revision at once (CP-185); a waiting reason alone would take as long as the progress deadline.
+   */
+  #hopeless(): Unschedulable | null {
+    for (const { facts } of this.#runs.values()) {
+      const { reason = '', message = '' } = facts.state.waiting ?? {};
+      if (HOPELESS_REASONS.has(reason)) return { reason, message };
     }
     return null;
   }
@@ -257,7 +258,7 @@ export class PodWorker {
         address: this.#address,
         startTime: this.#startTime,
         containers,
-        unschedulable: this.#unschedulable,
+        unschedulable: this.#unschedulable ?? this.#hopeless(),
         warnings: this.#warnings,
       },
       this.#deps.clock.nowMs(),

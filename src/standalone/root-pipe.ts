@@ -33,7 +33,7 @@ export function openRootPipe<Incoming, Outgoing extends object>(options: {
     fail(error) {
       const described = describeError(error);
       const message =
-        described?.message ?? (error instanceof Error ? `${error.stack}` : `${error}`);
+        described?.problems.join('\n') ?? (error instanceof Error ? `${error.stack}` : `${error}`);
       const exitCode = described?.exitCode ?? EXIT_FAILURE;
       send({ type: 'fatal', message, exitCode }, () => process.exit(exitCode));
     },

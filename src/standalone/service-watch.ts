@@ -27,9 +27,12 @@ export function watchServices(
 }
 
 export function describeKnativeService(service: KnativeService): ServiceReport {
-  const condition = findCondition(service, READY);
+  const ready = findCondition(service, READY);
+  // A Service whose Revision failed also has no route to it; the first is the one to hear about.
+  const cause = findCondition(service, 'ConfigurationsReady');
+  const condition = ready?.status === 'False' && cause?.status === 'False' ? cause : ready;
   const isCurrent = service.status?.observedGeneration === service.metadata.generation;
-  const isFailed = isCurrent && condition?.status === 'False';
+  const isFailed = isCurrent && ready?.status === 'False';
   return {
     service: objectKey(service),
     isReady: isReady(service) ? true : isFailed ? false : null,
