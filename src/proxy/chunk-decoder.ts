@@ -5,7 +5,7 @@
 // Hot: once per read of a chunked body.
 
 import { CR, LF } from './characters.ts';
-import { HeaderFields, mayBecomeHead, ScanResult } from './header-fields.ts';
+import { FieldKind, HeaderFields, mayBecomeHead, ScanResult } from './header-fields.ts';
 import { readLatin1 } from './latin1.ts';
 import { isTrailerAllowed } from './response-head.ts';
 
@@ -164,6 +164,9 @@ export class ChunkDecoder {
     const fields = new HeaderFields();
     if (!mayBecomeHead(lines)) return false;
     if (fields.scan(lines, 0, lines.length) !== ScanResult.OK) return false;
+    // Framing behind the body it should have framed: somebody is trying something.
+    if (fields.has(FieldKind.CONTENT_LENGTH) || fields.has(FieldKind.TRANSFER_ENCODING))
+      return false;
     for (let index = 0; index < fields.count; index += 1) {
       const name = fields.nameAt(index);
       if (isTrailerAllowed(name)) this.trailers += `${name}: ${fields.valueAt(index)}\r\n`;

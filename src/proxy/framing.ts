@@ -30,7 +30,8 @@ export function declaredLength(fields: HeaderFields, strictCase: boolean): numbe
   }
   const coding = fields.valueAt(transferEncoding);
   const isChunked = strictCase ? coding === 'chunked' : coding.toLowerCase() === 'chunked';
-  return isChunked ? LENGTH_CHUNKED : LENGTH_MALFORMED;
+  // Some parsers keep trailing white space and then see an unknown coding.
+  return isChunked && fields.endsTight(transferEncoding) ? LENGTH_CHUNKED : LENGTH_MALFORMED;
 }
 
 function contentLengthAt(fields: HeaderFields, index: number): number {

@@ -126,6 +126,12 @@ export class HeaderFields {
     return this.text.slice(this.#lines[base + VALUE], this.#lines[base + VALUE_END]);
   }
 
+  /** Whether nothing, not even a space, stands between the value and the end of its line. */
+  endsTight(index: number): boolean {
+    const base = index * STRIDE;
+    return this.#lines[base + VALUE_END]! + 2 === this.#lines[base + NEXT];
+  }
+
   nameAt(index: number): string {
     const base = index * STRIDE;
     return this.text.slice(this.#lines[base], this.#lines[base + NAME_END]);
@@ -193,7 +199,7 @@ export function mayBecomeHead(text: string, from = 0): boolean {
   for (let at = text.indexOf('\r', start); at >= 0; at = text.indexOf('\r', at + 1)) {
     if (at + 1 < text.length && text.charCodeAt(at + 1) !== LF) return false;
   }
-  for (let at = text.indexOf('\n', start); at >= 0; at = text.indexOf('\n', at + 1)) {
+  for (let at = text.indexOf('\n', from); at >= 0; at = text.indexOf('\n', at + 1)) {
     if (at === 0 || text.charCodeAt(at - 1) !== CR) return false;
   }
   return true;

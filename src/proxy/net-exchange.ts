@@ -9,10 +9,10 @@
 // written at most once; handlers may call back into the exchange from every callback.
 // Hot: one per request, one shape, no closures.
 
-import type { TimerHandle } from '../clock/clock.ts';
 import { isCongested, writePiece } from './body-writer.ts';
+import { ContinueWait } from './continue-wait.ts';
 import type { Dial } from './dial.ts';
-import { CONTINUE, forwardProblem, isReplayable, switchProblem } from './forward-rules.ts';
+import { forwardProblem, isReplayable, switchProblem } from './forward-rules.ts';
 import { type CompiledHeaderEdits, compileEdits } from './header-edits.ts';
 import {
   AnswerFraming,
@@ -21,7 +21,7 @@ import {
   interimHeadFor,
   requestHeadFor,
 } from './message-heads.ts';
-import { hasNoBody, replyHead } from './replies.ts';
+import { hasNoBody, replyHead, writeReply } from './replies.ts';
 import type { RequestHead } from './request-head.ts';
 import type { ServerConnection } from './server-connection.ts';
 import { type Exchange, FailureCode, type HeaderEdits, Outcome, type Upstream } from './types.ts';
@@ -29,8 +29,6 @@ import type { UpstreamCaller, UpstreamConnection } from './upstream-connection.t
 import { malformedResponse } from './upstream-errors.ts';
 import { UpstreamPool } from './upstream-pools.ts';
 
-/** QP-73: how long the application may take to ask for the body before we do. */
-const EXPECT_CONTINUE_MS = 1_000;
 const LAST_CHUNK = '0\r\n';
 const EMPTY = Buffer.alloc(0);
 
@@ -73,9 +71,8 @@ export class NetExchange implements Exchange, UpstreamCaller {
   #answerLead = '';
   #framing: AnswerFraming = AnswerFraming.NONE;
   #extraHeaders = '';
-  /** The client waits for a 100 before it sends its body. */
-  #awaitsContinue: boolean;
-  #continueTimer: TimerHandle | null = null;
+  /** Null unless the client waits for a 100 before it sends its body. */
+  readonly #continueWait: ContinueWait | null;
 
   constructor(connection: ServerConnection, head: RequestHead, nowMs: number) {
     this.#connection = connection;
@@ -91,7 +88,9 @@ export class NetExchange implements Exchange, UpstreamCaller {
     this.closesAfter = !head.keepAlive;
     this.requestComplete = head.contentLength === 0;
     this.receivedMs = nowMs;
-    this.#awaitsContinue = head.expectsContinue;
+    this.#continueWait = head.expectsContinue
+      ? new ContinueWait(connection.clock, connection.socket)
+      : null;
   }
 
   header(name: string): string {
@@ -122,13 +121,9 @@ export class NetExchange implements Exchange, UpstreamCaller {
     );
     this.responseStarted = true;
     this.responseStatus = status;
-    const isBodiless = this.method === 'HEAD' || bodyBytes === 0 || hasNoBody(status);
-    const socket = this.#connection.socket;
-    if (isBodiless) socket.write(lead, 'latin1');
-    else if (bodyBytes === body.length && typeof body === 'string') {
-      socket.write(lead + body, 'latin1');
-    } else socket.write(Buffer.concat([Buffer.from(lead, 'latin1'), Buffer.from(body)]));
-    if (!isBodiless) this.#countAnswerBytes(bodyBytes);
+    const sent = this.method === 'HEAD' || hasNoBody(status) ? '' : body;
+    writeReply(this.#connection.socket, lead, sent);
+    if (sent.length > 0) this.#countAnswerBytes(bodyBytes);
     this.#end(Outcome.COMPLETE);
   }
 
@@ -174,7 +169,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
   onBody(buffer: Buffer, start: number, end: number, isLast: boolean, trailers: string): void {
     const size = end - start;
     this.requestBytes += size;
-    if (size > 0) this.#stopAwaitingContinue();
+    if (size > 0) this.#continueWait?.settle();
     if (isLast) {
       this.requestComplete = true;
       this.receivedMs = this.#connection.nowMs();
@@ -231,7 +226,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
 
   onUpstreamInterim(connection: UpstreamConnection): void {
     if (this.minorVersion === 0) return;
-    this.#stopAwaitingContinue();
+    this.#continueWait?.settle();
     const status = connection.head.status;
     this.#connection.socket.write(interimHeadFor(connection.head), 'latin1');
     this.#throttle();
@@ -336,27 +331,13 @@ export class NetExchange implements Exchange, UpstreamCaller {
       return;
     }
     this.#connection.pump();
-    if (this.#awaitsContinue && this.#continueTimer === null) this.#armContinueTimer();
-  }
-
-  #armContinueTimer(): void {
-    this.#continueTimer = this.#connection.clock.setTimer(EXPECT_CONTINUE_MS, () => {
-      if (this.ended || this.responseStarted || !this.#awaitsContinue) return;
-      this.#stopAwaitingContinue();
-      this.#connection.socket.write(CONTINUE, 'latin1');
-    });
-  }
-
-  #stopAwaitingContinue(): void {
-    if (!this.#awaitsContinue) return;
-    this.#awaitsContinue = false;
-    this.#continueTimer?.cancel();
-    this.#continueTimer = null;
+    this.#continueWait?.start();
   }
 
   /** Settles whether the connection outlives this answer; after its head is out that is fixed. */
   #decideClosing(): void {
-    if (this.#connection.isDraining || this.#awaitsContinue) this.closesAfter = true;
+    const isBodyAwaited = this.#continueWait?.isPending === true;
+    if (this.#connection.isDraining || isBodyAwaited) this.closesAfter = true;
     // A local answer to a long upload: cheaper to close than to read what nobody wants.
     else if (this.#upstream === null && this.#connection.owesTooMuch(this)) this.closesAfter = true;
   }
@@ -364,6 +345,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
   #startAnswer(connection: UpstreamConnection): void {
     const head = connection.head;
     this.#phase = Phase.ANSWERING;
+    this.#continueWait?.stop();
     this.responseStarted = true;
     this.responseStatus = head.status;
     this.#answerLead = answerHeadFor(
@@ -423,7 +405,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
     if (this.ended) return;
     this.ended = true;
     this.#phase = Phase.ENDED;
-    this.#continueTimer?.cancel();
+    this.#continueWait?.stop();
     this.#dropUpstream();
     this.#connection.handler.onEnd(this, outcome);
     this.#connection.onExchangeEnd(this, outcome);

@@ -1,6 +1,7 @@
 // Answers the server gives itself: the heads of local replies, and the fixed texts for requests that
 // never reach a role (QP-7).
 
+import type { Writable } from 'node:stream';
 import type { Clock } from '../clock/clock.ts';
 import { RequestVerdict } from './request-head.ts';
 
@@ -50,6 +51,13 @@ export function replyHead(
   const length = hasNoBody(status) ? '' : `Content-Length: ${bodyBytes}\r\n`;
   const connection = closes ? 'Connection: close\r\n' : '';
   return `${line}${headers}${length}${date}${connection}${extra}\r\n`;
+}
+
+/** Writes a reply in one piece; text goes out as UTF-8. */
+export function writeReply(socket: Writable, lead: string, body: string | Uint8Array): void {
+  const isPlain = typeof body === 'string' && Buffer.byteLength(body) === body.length;
+  if (isPlain) socket.write(lead + body, 'latin1');
+  else socket.write(Buffer.concat([Buffer.from(lead, 'latin1'), Buffer.from(body)]));
 }
 
 export function hasNoBody(status: number): boolean {

@@ -11,15 +11,15 @@
 
 import type { Duplex } from 'node:stream';
 import type { Clock, TimerHandle } from '../clock/clock.ts';
+import { BodyReader, BodyStatus } from './body-reader.ts';
 import { isCongested } from './body-writer.ts';
-import { ByteBacklog, findHeadEnd } from './byte-backlog.ts';
-import { ChunkDecoder, ChunkStatus } from './chunk-decoder.ts';
+import { ByteBacklog } from './byte-backlog.ts';
 import { CONTINUE } from './forward-rules.ts';
-import { mayBecomeHead } from './header-fields.ts';
-import { readLatin1 } from './latin1.ts';
+import { hasWholeHead, mayBecomeValid, skipEmptyLines, takeHeadText } from './head-text.ts';
 import { NetExchange } from './net-exchange.ts';
 import { type DateLine, rejectionFor, replyHead } from './replies.ts';
 import { RequestHead, RequestVerdict } from './request-head.ts';
+import { BodyMode } from './response-head.ts';
 import { type ExchangeHandler, type HttpServerLimits, Outcome } from './types.ts';
 
 /** What a connection needs of its server. */
@@ -53,7 +53,6 @@ const LINGER_MS = 2_000;
 const HALF_CLOSE_GRACE_MS = 50;
 /** When a half-closed client that has no answer yet is tested for being there at all. */
 const HALF_CLOSE_PROBE_MS = 200;
-const HEAD_WINDOW_BYTES = 4 * 1024;
 const NOT_TIMED = -1;
 
 const State = { HEAD: 0, BODY: 1, WAIT: 2, DISCARD: 3, TUNNEL: 4, LINGER: 5, CLOSED: 6 } as const;
@@ -69,14 +68,11 @@ export class ServerConnection {
   exchange: NetExchange | null = null;
   readonly #host: ConnectionHost;
   readonly #head = new RequestHead();
-  readonly #decoder = new ChunkDecoder();
+  readonly #body = new BodyReader();
   readonly #backlog = new ByteBacklog();
   #state: State = State.HEAD;
   /** Server tick since which a head is awaited; NOT_TIMED between requests and during one. */
   #headSinceTick: number;
-  /** Body bytes of a Content-Length request still to come. */
-  #bodyLeft = 0;
-  #isChunkedBody = false;
   #discarded = 0;
   #isProcessing = false;
   #isPaused = false;
@@ -188,8 +184,7 @@ export class ServerConnection {
 
   /** More of a head that began in an earlier read; searches only what is new. */
   #continueHead(searched: number): void {
-    const bytes = this.#backlog.view();
-    if (findHeadEnd(bytes, Math.max(0, searched - 3)) >= 0) this.#processBacklog();
+    if (hasWholeHead(this.#backlog, searched)) this.#processBacklog();
     else this.#judgePartialHead(searched);
   }
 
@@ -244,9 +239,7 @@ export class ServerConnection {
         return this.#takeHead(bytes, at, end);
       case State.BODY:
       case State.DISCARD:
-        return this.#isChunkedBody
-          ? this.#takeChunked(bytes, at, end)
-          : this.#takeLength(bytes, at, end);
+        return this.#takeBody(bytes, at, end);
       case State.TUNNEL:
         this.exchange?.onTunnelBytes(bytes, at, end);
         return end;
@@ -274,9 +267,10 @@ export class ServerConnection {
   #begin(): void {
     const head = this.#head;
     const exchange = new NetExchange(this, head, this.clock.monotonicMs());
-    this.#isChunkedBody = head.contentLength < 0;
-    this.#bodyLeft = head.contentLength;
-    if (this.#isChunkedBody) this.#decoder.reset();
+    this.#body.start(
+      head.contentLength < 0 ? BodyMode.CHUNKED : BodyMode.LENGTH,
+      head.contentLength,
+    );
     this.#state = exchange.requestComplete ? State.WAIT : State.BODY;
     this.exchange = exchange;
     this.handler.onRequest(exchange);
@@ -295,24 +289,17 @@ export class ServerConnection {
     this.#linger();
   }
 
-  #takeLength(bytes: Buffer, at: number, end: number): number {
-    const bodyEnd = Math.min(end, at + this.#bodyLeft);
-    this.#bodyLeft -= bodyEnd - at;
-    this.#onBody(bytes, at, bodyEnd, this.#bodyLeft === 0, '');
-    return bodyEnd;
-  }
-
-  #takeChunked(bytes: Buffer, at: number, end: number): number {
-    const decoder = this.#decoder;
-    const status = decoder.decode(bytes, at, end);
-    if (status === ChunkStatus.MALFORMED) {
+  #takeBody(bytes: Buffer, at: number, end: number): number {
+    const body = this.#body;
+    const status = body.take(bytes, at, end);
+    if (status === BodyStatus.MALFORMED) {
       this.#onMalformedBody();
       return end;
     }
-    const isLast = status === ChunkStatus.DONE;
-    const consumed = decoder.consumed;
-    if (isLast || decoder.dataEnd > decoder.dataStart) {
-      this.#onBody(bytes, decoder.dataStart, decoder.dataEnd, isLast, decoder.trailers);
+    const isLast = status === BodyStatus.DONE;
+    const consumed = body.consumed;
+    if (isLast || body.dataEnd > body.dataStart) {
+      this.#onBody(bytes, body.dataStart, body.dataEnd, isLast, body.trailers);
     }
     return consumed;
   }
@@ -341,12 +328,10 @@ export class ServerConnection {
   }
 
   #judgePartialHead(judged: number): void {
-    const bytes = this.#backlog.view();
+    const { maxHeadBytes } = this.#host.limits;
     if (this.#headSinceTick === NOT_TIMED) this.#headSinceTick = this.#host.tick;
-    const from = Math.max(0, judged - 1);
-    const recent = readLatin1(bytes, from, bytes.length);
-    if (bytes.length > this.#host.limits.maxHeadBytes) this.#reject(RequestVerdict.TOO_LARGE);
-    else if (!mayBecomeHead(recent, judged - from)) this.#reject(RequestVerdict.MALFORMED);
+    if (this.#backlog.length > maxHeadBytes) this.#reject(RequestVerdict.TOO_LARGE);
+    else if (!mayBecomeValid(this.#backlog, judged)) this.#reject(RequestVerdict.MALFORMED);
     else if (this.#hasPeerEnded) this.#closeGently();
   }
 
@@ -476,22 +461,4 @@ export class ServerConnection {
 
 function pumpLater(connection: ServerConnection): void {
   connection.pump();
-}
-
-/** RFC 9112 2.2: empty lines before a request line are ignored. */
-function skipEmptyLines(bytes: Buffer, from: number, end: number): number {
-  let at = from;
-  while (at + 1 < end && bytes[at] === 13 && bytes[at + 1] === 10) at += 2;
-  return at;
-}
-
-/** The head at `start` with its empty line, '' while it is incomplete. */
-function takeHeadText(bytes: Buffer, start: number, end: number): string {
-  const windowEnd = Math.min(end, start + HEAD_WINDOW_BYTES);
-  const window = readLatin1(bytes, start, windowEnd);
-  const at = window.indexOf('\r\n\r\n');
-  if (at >= 0) return at + 4 === window.length ? window : window.slice(0, at + 4);
-  if (windowEnd === end) return '';
-  const headEnd = findHeadEnd(bytes.subarray(0, end), Math.max(start, windowEnd - 3));
-  return headEnd < 0 ? '' : readLatin1(bytes, start, headEnd);
 }
