@@ -42,6 +42,17 @@ describe('AddressAllocator', () => {
     expect(first.ports[8080]).not.toBe(second.ports[8080]);
   });
 
+  it('gives pods that start together different addresses and ports', async () => {
+    const allocator = new AddressAllocator({
+      ownAddresses: true,
+      probe: fakePorts(() => false),
+      random: sequence(),
+    });
+    const addresses = await Promise.all([1, 2, 3, 4].map(() => allocator.allocate(request)));
+    expect(new Set(addresses.map(({ ip }) => ip)).size).toBe(4);
+    expect(new Set(addresses.map(({ ports }) => ports[8080])).size).toBe(4);
+  });
+
   it('takes the user port from below the ephemeral range and skips taken ones', async () => {
     const busy = new Set<number>();
     const allocator = new AddressAllocator({

@@ -57,10 +57,12 @@ export class AddressAllocator {
 
   /** Rejects when no user port is free. */
   async allocate(request: AddressRequest): Promise<PodAddress> {
+    // Taken before anything is awaited: two pods that start together must not both get it.
     this.prepare();
-    const ip = this.#ownAddresses ? await this.#spare : null;
+    const spare = this.#spare;
     this.#spare = null;
     this.prepare();
+    const ip = await spare;
     const userPort = await this.#findUserPort();
     const ports: Record<number, number> = { [request.userPort]: userPort };
     for (const port of request.standardPorts) {
