@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { Clock } from '../clock/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Guard } from './guard.ts';
 import { type Reply, renderError, send } from './respond.ts';
@@ -16,6 +17,10 @@ const MAX_DISCARDED_BYTES = 16 * 1024 * 1024;
 /** Longest request line plus headers. */
 const MAX_HEADER_BYTES = 64 * 1024;
 const KEEP_ALIVE_MS = 120_000;
+/** Open connections; more are closed at once. */
+const MAX_CONNECTIONS = 10_000;
+/** How long a stopping server waits for answers under way. */
+const STOP_GRACE_MS = 2000;
 /** A client that does not finish its request by then is cut off. */
 const REQUEST_TIMEOUT_MS = 60_000;
 
@@ -39,6 +44,7 @@ export interface HttpServerOptions {
   privateKeyPem: string;
   guard: Guard;
   handler: ApiHandler;
+  clock: Clock;
   logger: Logger;
 }
 
@@ -50,6 +56,8 @@ export interface RunningHttpServer {
 
 /** Rejects with the system's error (EADDRINUSE, …) when the port cannot be had. */
 export async function startHttpServer(options: HttpServerOptions): Promise<RunningHttpServer> {
+  /** Answers that are still to come; streams are not waited for. */
+  const busy = new Set<ServerResponse>();
   const server = createServer(
     {
       cert: options.certificatePem,
@@ -59,14 +67,19 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
       noDelay: true,
     },
     (request, response) => {
-      void serve(request, response, options);
+      busy.add(response);
+      response.once('close', () => busy.delete(response));
+      void serve(request, response, options).then((isStreaming) => {
+        if (isStreaming) busy.delete(response);
+      });
     },
   );
   server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.maxConnections = MAX_CONNECTIONS;
   await listen(server, options);
   server.on('error', (error) => options.logger.error({ error }, 'api server error'));
   const { port } = server.address() as AddressInfo;
-  return { port, stop: () => stop(server) };
+  return { port, stop: () => stop(server, busy, options.clock) };
 }
 
 function listen(server: Server, { host, port }: HttpServerOptions): Promise<void> {
@@ -79,33 +92,45 @@ function listen(server: Server, { host, port }: HttpServerOptions): Promise<void
   });
 }
 
-function stop(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
-    // Answers under way get the rest of this turn; watches have been ended before.
-    setImmediate(() => server.closeAllConnections());
-  });
+async function stop(
+  server: Server,
+  busy: ReadonlySet<ServerResponse>,
+  clock: Clock,
+): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const answers = [...busy].map(
+    (response) => new Promise<void>((resolve) => response.once('close', resolve)),
+  );
+  const timer = clock.setTimer(STOP_GRACE_MS, () => server.closeAllConnections());
+  await Promise.all(answers);
+  timer.cancel();
+  // One more turn, so that streams that have just been ended get their last bytes out.
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  server.closeAllConnections();
+  await closed;
 }
 
+/** True when the handler streams its answer itself. */
 async function serve(
   request: IncomingMessage,
   response: ServerResponse,
   options: HttpServerOptions,
-): Promise<void> {
+): Promise<boolean> {
   const warnings: string[] = [];
   let reply: Reply | null;
   try {
     reply = await answer(request, response, options, warnings);
   } catch (error) {
-    if (!request.complete) response.setHeader('Connection', 'close');
+    if (!request.complete && !response.headersSent) response.setHeader('Connection', 'close');
     reply = renderError(error, (unexpected) => {
       options.logger.error({ error: unexpected, path: request.url }, 'request failed');
     });
   }
-  if (reply === null) return;
+  if (reply === null) return true;
   const acceptsGzip = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
   send(response, reply, { acceptsGzip, warnings });
+  return false;
 }
 
 async function answer(

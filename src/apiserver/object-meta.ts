@@ -128,12 +128,13 @@ function checkOwners(metadata: ObjectMeta, found: Violation[]): void {
   const owners: readonly OwnerReference[] = metadata.ownerReferences ?? [];
   owners.forEach((owner, index) => {
     for (const name of ['apiVersion', 'kind', 'name', 'uid'] as const) {
-      if (typeof owner[name] === 'string' && owner[name] !== '') continue;
+      const value = owner?.[name];
+      if (typeof value === 'string' && value !== '') continue;
       const field = `metadata.ownerReferences[${index}].${name}`;
-      found.push({ type: 'Invalid', field, value: owner[name] ?? '', detail: 'must not be empty' });
+      found.push({ type: 'Invalid', field, value: value ?? '', detail: 'must not be empty' });
     }
   });
-  const controllers = owners.filter((owner) => owner.controller === true);
+  const controllers = owners.filter((owner) => owner?.controller === true);
   if (controllers.length > 1) {
     const names = controllers.map((owner) => `${owner.kind} ${owner.name}`).join(' and ');
     found.push({

@@ -90,8 +90,7 @@ function answerResource(
 ): Promise<Reply | null> | Reply | null {
   const { method, query, request } = exchange;
   const { kind, name, namespace, subresource } = target;
-  const isRead = method === 'GET' || method === 'HEAD';
-  if (isRead && subresource === '' && ['true', '1'].includes(query.get('watch') ?? '')) {
+  if (method === 'GET' && subresource === '' && ['true', '1'].includes(query.get('watch') ?? '')) {
     const format = chooseFormat(request.headers.accept);
     return taken(deps.watches.open({ kind, namespace, name, query, format }, exchange.response));
   }
@@ -100,7 +99,7 @@ function answerResource(
   }
   if (kind.group === '' && kind.kind === 'Pod' && name !== '') {
     if (subresource === 'log') {
-      if (!isRead) throw methodNotAllowed(kind, method.toLowerCase());
+      if (method !== 'GET') throw methodNotAllowed(kind, method.toLowerCase());
       return taken(servePodLog(deps.podLogs, { namespace, name, query }, exchange.response));
     }
     if (STREAM_SUBRESOURCES.has(subresource)) {

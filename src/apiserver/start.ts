@@ -134,6 +134,7 @@ async function serve(
     certificatePem: identity.certificatePem,
     privateKeyPem: identity.privateKeyPem,
     guard,
+    clock,
     logger,
     handler: createRouter({
       registry,

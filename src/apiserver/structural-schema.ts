@@ -53,16 +53,19 @@ const joined = (path: string, field: string): string => (path === '' ? field : `
 
 /**
  * The object without fields its schema does not know; paths of dropped ones go to `unknown`. Without
- * schema only `metadata` is checked. Returns the same reference when nothing was dropped.
+ * schema only `metadata` is checked. Returns the same reference when nothing was dropped. Here and
+ * below, members that are the very same value in `baseline` went through before and are skipped.
  */
 export function pruneObject(
   object: JsonObject,
   schema: StructuralSchema | undefined,
   unknown: string[],
+  baseline?: JsonObject,
 ): JsonObject {
   let pruned = object;
   if (schema !== undefined) {
-    pruned = pruneMembers(object, schema, '', unknown, TYPE_FIELDS);
+    const skip = (key: string): boolean => TYPE_FIELDS.has(key) || isSame(object, baseline, key);
+    pruned = pruneMembers(object, schema, '', unknown, skip);
   }
   const { metadata } = pruned;
   if (!isJsonObject(metadata)) return pruned;
@@ -71,6 +74,10 @@ export function pruneObject(
   for (const key of extra) report(unknown, `metadata.${key}`);
   const kept = Object.entries(metadata).filter(([key]) => METADATA_FIELDS.has(key));
   return { ...pruned, metadata: Object.fromEntries(kept) };
+}
+
+function isSame(value: JsonObject, baseline: JsonObject | undefined, key: string): boolean {
+  return baseline !== undefined && value[key] !== undefined && value[key] === baseline[key];
 }
 
 function report(unknown: string[], path: string): void {
@@ -103,7 +110,7 @@ function pruneMembers(
   schema: StructuralSchema,
   path: string,
   unknown: string[],
-  alwaysKnown: ReadonlySet<string> | null,
+  skip: ((key: string) => boolean) | null,
 ): JsonObject {
   const { properties, additionalProperties } = schema;
   const keepsUnknown =
@@ -112,7 +119,7 @@ function pruneMembers(
     (properties === undefined && additionalProperties === undefined);
   let copy: JsonObject | null = null;
   for (const key of Object.keys(value)) {
-    if (alwaysKnown?.has(key)) continue;
+    if (skip?.(key)) continue;
     const child =
       properties !== undefined && Object.hasOwn(properties, key)
         ? properties[key]
@@ -134,7 +141,11 @@ function pruneMembers(
 }
 
 /** The value with absent members that have a default filled in. */
-export function fillDefaults(value: unknown, schema: StructuralSchema): unknown {
+export function fillDefaults(
+  value: unknown,
+  schema: StructuralSchema,
+  baseline?: JsonObject,
+): unknown {
   if (Array.isArray(value)) {
     const { items } = schema;
     if (items === undefined) return value;
@@ -144,6 +155,7 @@ export function fillDefaults(value: unknown, schema: StructuralSchema): unknown 
   if (!isJsonObject(value) || schema.properties === undefined) return value;
   let copy: JsonObject | null = null;
   for (const [key, child] of Object.entries(schema.properties)) {
+    if (isSame(value, baseline, key)) continue;
     const current = value[key] === undefined ? child.default : value[key];
     if (current === undefined) continue;
     const next = fillDefaults(current, child);
@@ -173,6 +185,7 @@ export function findViolations(
   schema: StructuralSchema,
   path = '',
   found: Violation[] = [],
+  baseline?: JsonObject,
 ): Violation[] {
   if (value === undefined || (value === null && path !== '')) return found;
   if (schema['x-kubernetes-int-or-string'] === true) {
@@ -194,7 +207,7 @@ export function findViolations(
       });
     }
   } else if (isJsonObject(value)) {
-    checkMembers(value, schema, path, found);
+    checkMembers(value, schema, path, found, baseline);
   }
   return found;
 }
@@ -247,6 +260,7 @@ function checkMembers(
   schema: StructuralSchema,
   path: string,
   found: Violation[],
+  baseline: JsonObject | undefined,
 ): void {
   for (const name of schema.required ?? []) {
     if (value[name] === undefined) {
@@ -254,6 +268,7 @@ function checkMembers(
     }
   }
   for (const key of Object.keys(value)) {
+    if (isSame(value, baseline, key)) continue;
     const child =
       schema.properties?.[key] ??
       (typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined);

@@ -19,6 +19,8 @@ export const MAX_WATCHES = 10_000;
 /** KN-158. */
 export const BOOKMARK_PERIOD_MS = 60_000;
 const DEFAULT_TIMEOUT_SECONDS = 1800;
+/** How long an ended watch may take to hand over its last bytes before its connection is cut. */
+const LINGER_MS = 5000;
 
 export interface WatchRequest {
   kind: Kind;
@@ -79,6 +81,7 @@ export class WatchHub {
       onClose: () => {
         this.#watches.delete(watch);
         timer.cancel();
+        if (!response.writableFinished) this.#linger(response);
       },
     });
     const timer = this.#clock.setTimer(timeoutMs, () => watch.close(), { background: true });
@@ -86,6 +89,12 @@ export class WatchHub {
     response.on('drain', () => watch.drained());
     response.on('close', () => watch.abandon());
     watch.start();
+  }
+
+  /** A client that does not read must not keep its socket for ever. */
+  #linger(response: ServerResponse): void {
+    const cut = this.#clock.setTimer(LINGER_MS, () => response.destroy(), { background: true });
+    response.once('close', () => cut.cancel());
   }
 
   /** Ends every watch in order. */

@@ -44,6 +44,8 @@ import {
 /** KN-174: how often a write without precondition is prepared again before it gives up with 409. */
 export const MAX_WRITE_ATTEMPTS = 20;
 const MAX_NAME_ATTEMPTS = 8;
+/** Objects of one kind; more are refused with 403, as an exceeded quota is. */
+export const MAX_OBJECTS_PER_KIND = 500_000;
 
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
 
@@ -109,6 +111,7 @@ export class ObjectWriter {
       this.#checkNamespace(kind, object);
       const key = storeKey(object.metadata.namespace, object.metadata.name);
       if (this.#store.of(kind).latest(key) === undefined) {
+        this.#checkQuota(kind, object.metadata.name);
         if (request.dryRun) return asWritten(object);
         return this.#store.put(kind, key, object, applied);
       }
@@ -208,7 +211,7 @@ export class ObjectWriter {
       const next = { ...old, metadata } as unknown as JsonObject;
       if (status === undefined) delete next['status'];
       else next['status'] = status;
-      return this.#sanitize(request, next as unknown as KubeObject);
+      return this.#sanitize(request, next as unknown as KubeObject, old);
     }
     const metadata = keepServerMetadata(candidate.metadata, old.metadata);
     const next = { ...candidate, metadata } as unknown as JsonObject;
@@ -217,7 +220,7 @@ export class ObjectWriter {
       if (status === undefined) delete next['status'];
       else next['status'] = status;
     }
-    return this.#sanitize(request, next as unknown as KubeObject);
+    return this.#sanitize(request, next as unknown as KubeObject, old);
   }
 
   #finishUpdate(request: WriteRequest, admitted: KubeObject, current: Stored): KubeObject {
@@ -226,7 +229,7 @@ export class ObjectWriter {
     const object = { ...admitted, metadata: keepServerMetadata(admitted.metadata, old.metadata) };
     const violations = metadataUpdateViolations(object.metadata, old.metadata);
     if (violations.length > 0) throw invalid(kind, request.name, violations);
-    this.#validate(kind, object);
+    this.#validate(kind, object, old);
     return object;
   }
 
@@ -274,12 +277,13 @@ export class ObjectWriter {
   }
 
   /** Drops and names unknown fields, fills defaults, brings the object into stored form. */
-  #sanitize(request: WriteRequest, object: KubeObject): KubeObject {
+  #sanitize(request: WriteRequest, object: KubeObject, old?: KubeObject): KubeObject {
     const { kind, fieldValidation } = request;
     const schema = this.#deps.schemaOf(kind);
     const unknown: string[] = [];
-    let sanitized = pruneObject(object as unknown as JsonObject, schema, unknown);
-    if (schema !== undefined) sanitized = fillDefaults(sanitized, schema) as JsonObject;
+    const baseline = old as unknown as JsonObject | undefined;
+    let sanitized = pruneObject(object as unknown as JsonObject, schema, unknown, baseline);
+    if (schema !== undefined) sanitized = fillDefaults(sanitized, schema, baseline) as JsonObject;
     if (fieldValidation !== 'Ignore') {
       const complaints = [
         ...request.duplicates.map((field) => `duplicate field "${field}"`),
@@ -295,11 +299,17 @@ export class ObjectWriter {
     return rulesOf(kind).normalize?.(result) ?? result;
   }
 
-  #validate(kind: Kind, object: KubeObject): void {
+  #validate(kind: Kind, object: KubeObject, old?: KubeObject): void {
     const violations = metadataViolations(kind, object.metadata);
+    const baseline = old as unknown as JsonObject | undefined;
     const schema = this.#deps.schemaOf(kind);
-    if (schema !== undefined) findViolations(object, schema, '', violations);
+    if (schema !== undefined) findViolations(object, schema, '', violations, baseline);
     if (violations.length > 0) throw invalid(kind, object.metadata.name, violations);
+  }
+
+  #checkQuota(kind: Kind, name: string): void {
+    if (this.#store.of(kind).size < MAX_OBJECTS_PER_KIND) return;
+    throw forbidden(kind, name, `exceeded quota: limited to ${MAX_OBJECTS_PER_KIND} objects`);
   }
 
   #checkNamespace(kind: Kind, object: KubeObject): void {
