@@ -156,8 +156,8 @@ export class Autoscaler {
     const { key, recommendation, spec } = decider;
     const { logger, clock } = this.#options;
     const wasAtZero = previous === 0 || (previous < 0 && spec.initialScale === 0);
+    if (cause === 'poke') void this.#reconciler.scaleNow(key); // Sent before anything is logged.
     if (wasAtZero && recommendation > 0) logWakePhase(logger, clock, key, 'decided');
-    if (cause === 'poke') void this.#reconciler.scaleNow(key);
     this.#podAutoscalers.enqueue(key);
   }
 

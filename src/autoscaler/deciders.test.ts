@@ -94,7 +94,8 @@ describe('Deciders', () => {
   });
 
   it('AS-154: only a Decider known to be at zero is poked, and decides at once', () => {
-    const { clock, deciders, events, collect, load } = make({ readyPods: () => 0 });
+    let pods = 1;
+    const { clock, deciders, events, collect, load } = make({ readyPods: () => pods });
     deciders.poke('default/nobody');
     collect(KEY);
     deciders.ensure(KEY, SPEC, LABELS);
@@ -102,7 +103,9 @@ describe('Deciders', () => {
     deciders.poke(KEY);
     expect(events).toEqual([]);
     clock.advance(2100);
-    expect(events).toEqual([`tick ${KEY} -1->1 ebc -212`]);
+    expect(events).toEqual([`tick ${KEY} -1->1 ebc -112`]);
+    pods = 0;
+    deciders.podsChanged(KEY);
     clock.advance(6000);
     load(KEY, 0);
     clock.advance(2000);
@@ -113,6 +116,15 @@ describe('Deciders', () => {
     const heard = events.length;
     deciders.poke(KEY);
     expect(events).toHaveLength(heard);
+  });
+
+  it('after a restart the first stat of a revision without pods does not wait for the tick', () => {
+    const { deciders, events, collect, load } = make({ readyPods: () => 0 });
+    collect(KEY);
+    deciders.ensure(KEY, SPEC, LABELS);
+    load(KEY, 1);
+    deciders.poke(KEY);
+    expect(events).toEqual([`poke ${KEY} -1->1 ebc -212`]);
   });
 
   it('AS-200: a poke that meets a worker on its row tries again on the next turn', () => {

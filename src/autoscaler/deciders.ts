@@ -110,10 +110,15 @@ export class Deciders {
     this.#options.store.setInput(decider.row, 'readyPods', this.#options.readyPods(key));
   }
 
-  /** AS-154: decides now, if the revision is known to be at zero. */
+  /**
+   * AS-154: decides now, if the revision is known to be at zero. Unlike the reference (AS-156) this
+   * includes a revision of which nothing is known yet but that it has no ready pod: after a restart,
+   * or with initial scale 0, the first request would wait for the tick, and nothing is gained by it.
+   */
   poke(key: string): void {
     const decider = this.#deciders.get(key);
-    if (decider === undefined || decider.recommendation !== 0) return;
+    if (decider === undefined || decider.recommendation > 0) return;
+    if (decider.recommendation < 0 && this.#options.readyPods(key) !== 0) return;
     this.#pokeNow(decider, 0);
   }
 

@@ -14,12 +14,16 @@ export interface DecisionPool {
   close(): Promise<void>;
 }
 
-export function createDecisionPool(threads: number): DecisionPool {
+/** `workerFile`: URL of the built worker; by default the one beside this module. */
+export function createDecisionPool(
+  threads: number,
+  workerFile = new URL('./decision-worker.js', import.meta.url).href,
+): DecisionPool {
   let starting: Promise<Piscina> | null = null;
   const start = async (): Promise<Piscina> => {
     const { Piscina: Pool } = await import('piscina');
     return new Pool({
-      filename: new URL('./decision-worker.js', import.meta.url).href,
+      filename: workerFile,
       minThreads: threads,
       maxThreads: threads,
       maxQueue: MAX_QUEUED_TASKS,
