@@ -1,5 +1,6 @@
-// A process with one activator in it, for the bench: the API it reads is in memory and holds a single
-// revision with one pod, the app. Arguments: port to listen on, port of the app, containerConcurrency.
+// A process with one activator in it, for the bench: the API it reads is in memory and holds a
+// single revision with one pod, the app. Arguments: port to listen on, port of the app,
+// containerConcurrency.
 
 import { startActivator } from '../../src/activator/start.ts';
 import type { Endpoints } from '../../src/api/core.ts';

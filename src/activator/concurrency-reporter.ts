@@ -1,8 +1,9 @@
-// Tells the autoscaler how busy each revision is (section 7 of ACT). The first request of a revision
-// nobody is tracking is reported at once, before it is counted or queued: that is the signal that
-// wakes a revision from zero. After that one batch per second covers every tracked revision.
-// Invariants: a request leaves through the entry it arrived by (ACT-131); an entry is forgotten only
-// when its average was zero and nobody is inside. Sending never blocks and is never awaited.
+// Tells the autoscaler how busy each revision is (section 7 of ACT). The first request of a
+// revision nobody is tracking is reported at once, before it is counted or queued: that is the
+// signal that wakes a revision from zero. After that one batch per second covers every tracked
+// revision.
+// Invariants: a request leaves through the entry it arrived by (ACT-131); an entry is forgotten
+// only when its average was zero and nobody is inside. Sending never blocks and is never awaited.
 // Hot: `arrive` and `depart` run once per request and do not allocate for a tracked revision.
 
 import type { Clock, TimerHandle } from '../clock/clock.ts';
@@ -77,7 +78,7 @@ export class ConcurrencyReporter {
     entry.accounting.depart(nowMs, false);
   }
 
-  /** ACT-129: one batch with every tracked revision; idle ones are reported once more, then forgotten. */
+  /** ACT-129: one batch with every tracked revision; idle ones go in once more, then are out. */
   report(): void {
     if (this.#entries.size === 0) return;
     const nowMs = this.#clock.monotonicMs();

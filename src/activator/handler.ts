@@ -1,5 +1,5 @@
-// The activator's request path (ACT-15): probes, then which revision, then count, hold, choose a pod
-// and forward. What the activator answers by itself is chosen here or in probe-answers.ts.
+// The activator's request path (ACT-15): probes, then which revision, then count, hold, choose a
+// pod and forward. What the activator answers by itself is chosen here or in probe-answers.ts.
 // Invariant: what a request holds is given back when it is answered here or at its end, whichever
 // comes first, and counting it as concurrency ends only with its end (ACT-125).
 // Hot: one object per request, no closure and no promise.

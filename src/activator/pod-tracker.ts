@@ -1,6 +1,7 @@
 // One pod as the throttler sees it: its slots and the header changes of requests to it (ACT-52,
-// ACT-104 to ACT-107). A tracker lives as long as its address is listed, so running requests are not
-// forgotten when the list around it changes (ACT-63); one that left and came back starts afresh.
+// ACT-104 to ACT-107). A tracker lives as long as its address is listed, so running requests are
+// not forgotten when the list around it changes (ACT-63); one that left and came back starts
+// afresh.
 // Invariant: 0 <= inFlight, and <= containerConcurrency unless that is 0. Hot, allocates only for
 // a client host it has not seen lately.
 

@@ -1,9 +1,10 @@
 // Knows which pods of one revision can be sent requests (section 5 of ACT). Kubernetes says which
 // pods exist; whether one answers is found out by asking it. Unlike the reference there are no
-// rounds: every address has its own sequence of probes and counts as soon as it has answered, so one
-// slow pod hides nobody (ACT-97 row 2), and a pod that leaves the list stops counting at once.
+// rounds: every address has its own sequence of probes and counts as soon as it has answered, so
+// one slow pod hides nobody (ACT-97 row 2), and a pod that leaves the list stops counting at once.
 // Left out: the ClusterIP fallback for meshes (ACT-86 to ACT-92); the product runs without one.
-// Invariant: healthy is a subset of ready and notReady together. Not hot, but it is on the wake path.
+// Invariant: healthy is a subset of ready and notReady together. Not hot, but it is on the wake
+// path.
 
 import type { Clock, TimerHandle } from '../clock/clock.ts';
 import { type Destinations, isLoopbackDest, NO_DESTINATIONS } from './destinations.ts';

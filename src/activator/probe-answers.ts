@@ -1,5 +1,5 @@
-// The activator's answers to probes (ACT-17 to ACT-25). They come before everything else, so a probe
-// is never counted, queued or logged. Hot: two header lookups per request that is no probe.
+// The activator's answers to probes (ACT-17 to ACT-25). They come before everything else, so a
+// probe is never counted, queued or logged. Hot: two header lookups per request that is no probe.
 
 import { answerError, answerErrorText, TEXT_HEADERS } from '../errors/answer.ts';
 import { ERRORS } from '../errors/errors.ts';

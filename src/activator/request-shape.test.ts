@@ -1,5 +1,5 @@
-// Per-request objects keep one hidden class whatever happens to the request: a second one would make
-// every access on the hot path slower.
+// Per-request objects keep one hidden class whatever happens to the request: a second one would
+// make every access on the hot path slower.
 
 import { setFlagsFromString } from 'node:v8';
 import { describe, expect, it } from 'vitest';

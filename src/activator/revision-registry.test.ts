@@ -1,5 +1,5 @@
-// Revisions and Endpoints from an in-memory API become throttlers and pods (ACT-42 to ACT-44, ACT-69
-// to ACT-79, ACT-102).
+// Revisions and Endpoints from an in-memory API become throttlers and pods (ACT-42 to ACT-44,
+// ACT-69 to ACT-79, ACT-102).
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Endpoints } from '../api/core.ts';

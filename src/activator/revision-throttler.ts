@@ -108,7 +108,7 @@ export class RevisionThrottler implements ReportSubject {
     this.#held.delete(request);
   }
 
-  /** A slot on a pod, or null: the list shrank since admission, and the request must queue again. */
+  /** A slot on a pod; null: the list shrank since admission, the request must queue again. */
   choosePod(): PodTracker | null {
     return this.#policy.pick(this.#assigned);
   }
@@ -178,7 +178,7 @@ export class RevisionThrottler implements ReportSubject {
     }
   }
 
-  /** A start that failed earlier may succeed now, so new requests wait for a while before giving up. */
+  /** A start that failed earlier may succeed now: new requests wait a while before giving up. */
   #watchFailure(): void {
     const isHopeless = this.settings.failure !== null && !this.hasPods && this.#held.size > 0;
     if (!isHopeless) {

@@ -1,6 +1,6 @@
-// The whole activator on real sockets: an API in memory, a websocket server in the autoscaler's place,
-// HTTP servers as pods. What must never happen is asserted here: nothing runs twice, nothing is lost,
-// no pod gets more than it may.
+// The whole activator on real sockets: an API in memory, a websocket server in the autoscaler's
+// place, HTTP servers as pods. What must never happen is asserted here: nothing runs twice, nothing
+// is lost, no pod gets more than it may.
 
 import { once } from 'node:events';
 import { Agent, request as httpRequest } from 'node:http';

@@ -56,7 +56,7 @@ export interface ActivatorOptions {
 
 export interface RunningActivator {
   readonly port: number;
-  /** Fails health at once, serves on for `delayMs` (default 45 s), then ends after the last answer. */
+  /** Fails health at once, serves on for `delayMs` (default 45 s), ends after the last answer. */
   drain(options?: { delayMs?: number }): Promise<void>;
   /** Ends now. */
   stop(): Promise<void>;

@@ -1,8 +1,9 @@
 // The websocket over which stats reach the autoscaler (ACT-142 to ACT-150): one connection, dialled
-// again for ever, no queue. A batch that finds no connection is dropped, so nothing ever waits here.
-// Liveness is by pong alone: ten seconds without one and the connection is given up (ACT-145).
-// Unlike the reference the pause between dials stops growing at one second, and a first request that
-// finds no connection may cut it short: a wake must not sleep through an autoscaler's restart.
+// again for ever, no queue. A batch that finds no connection is dropped, so nothing ever waits
+// here. Liveness is by pong alone: ten seconds without one and the connection is given up
+// (ACT-145). Unlike the reference the pause between dials stops growing at one second, and a first
+// request that finds no connection may cut it short: a wake must not sleep through an autoscaler's
+// restart.
 // Invariant: at most one of socket, dial and pause exists.
 
 import { WebSocket } from 'ws';

@@ -1,6 +1,6 @@
 // The throttler against a naive model: random arrivals, ends, abandoned clients, failed hand-overs,
-// pods that come and go and activators that join, with the same requests running in both after every
-// step. fast-check prints the seed and the shortest failing sequence.
+// pods that come and go and activators that join, with the same requests running in both after
+// every step. fast-check prints the seed and the shortest failing sequence.
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -138,7 +138,7 @@ class World {
     return request;
   }
 
-  /** A pod takes nothing of a request: the pod is out, the request waits again behind the others. */
+  /** A pod takes nothing of a request: the pod is out, the request waits behind the others. */
   #refuse(pick: number): void {
     const request = this.#take(this.model.running, pick);
     if (request === undefined) return;

@@ -1,7 +1,7 @@
-// Where the gateway sends requests: a Backend per Service port in use, with the ready addresses behind
-// it (ING-72, ING-73, ING-86). A change of Endpoints replaces one array; routes and requests under way
-// are not touched, which is what makes the switch between activator and pods seamless (ING-71).
-// Addresses are shared between backends, so the load of one activator is seen whole.
+// Where the gateway sends requests: a Backend per Service port in use, with the ready addresses
+// behind it (ING-72, ING-73, ING-86). A change of Endpoints replaces one array; routes and requests
+// under way are not touched, which is what makes the switch between activator and pods seamless
+// (ING-71). Addresses are shared between backends, so the load of one activator is seen whole.
 // Invariant: an address exists exactly while a backend lists it. `pick` is hot, allocates nothing.
 
 import type { CoreService, Endpoints, ServicePort } from '../api/core.ts';

@@ -1,5 +1,5 @@
-// What the gateway does with a request: routes, splits, headers, addresses, failures (ING-10 to ING-24,
-// ING-70 to ING-73, ING-81 to ING-87).
+// What the gateway does with a request: routes, splits, headers, addresses, failures (ING-10 to
+// ING-24, ING-70 to ING-73, ING-81 to ING-87).
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CoreService } from '../api/core.ts';

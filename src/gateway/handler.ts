@@ -1,8 +1,8 @@
-// The gateway's request path: host, route, split, address, forward (ING-10 to ING-18, ING-83, ING-87).
-// It adds no timeout, no retry of anything that was sent and no buffering (ING-17). One handler per
-// listener: they differ only in which table of the snapshot they read.
-// Invariant: an address counts a request from the moment it is chosen until the request ends or goes
-// elsewhere. Hot: one object per request, no closure unless a connection failed.
+// The gateway's request path: host, route, split, address, forward (ING-10 to ING-18, ING-83,
+// ING-87). It adds no timeout, no retry of anything that was sent and no buffering (ING-17). One
+// handler per listener: they differ only in which table of the snapshot they read.
+// Invariant: an address counts a request from the moment it is chosen until the request ends or
+// goes elsewhere. Hot: one object per request, no closure unless a connection failed.
 
 import type { Clock } from '../clock/clock.ts';
 import { answerError, answerErrorText } from '../errors/answer.ts';

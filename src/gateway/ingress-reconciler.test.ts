@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findCondition, isReady } from '../api/conditions.ts';
+import { Ingress as IngressKind } from '../api/kinds.ts';
 import type { Ingress } from '../api/networking.ts';
 import { externalRule, GatewayHarness, ingress, split } from './testing/harness.ts';
 
@@ -120,7 +121,7 @@ describe('ingress status', () => {
     expect(gateway.get(HOST).forwards.length).toBe(1);
   });
 
-  it('ING-2: an Ingress of another class is not touched, one that leaves the class not served', async () => {
+  it('ING-2: an Ingress of another class is neither served nor touched', async () => {
     await gateway.service('a', '10.0.0.1:1');
     const foreign = ingress('foreign', toService('a', 'foreign.example.com'));
     foreign.metadata.annotations = {
@@ -128,6 +129,17 @@ describe('ingress status', () => {
     };
     expect((await gateway.apply(foreign)).status).toBeUndefined();
     expect(gateway.get('foreign.example.com').responseStatus).toBe(404);
+  });
+
+  it('ING-2: an Ingress that leaves the class is served no more', async () => {
+    await gateway.service('a', '10.0.0.1:1');
+    const served = await gateway.apply(ingress('i', toService('a')));
+    await gateway.client.update<Ingress>(IngressKind, {
+      ...served,
+      metadata: { ...served.metadata, annotations: {} },
+    });
+    await gateway.reconcile('i');
+    expect(gateway.get(HOST).responseStatus).toBe(404);
   });
 
   it('an Ingress that is deleted leaves no host, no backend and no address behind', async () => {

@@ -1,5 +1,5 @@
-// The status of an Ingress for each way serving it can turn out (ING-40 to ING-45). Pure: status in,
-// status out, time as an argument.
+// The status of an Ingress for each way serving it can turn out (ING-40 to ING-45). Pure: status
+// in, status out, time as an argument.
 
 import { CONDITION_SETS, ConditionManager, READY } from '../api/conditions.ts';
 import type { Ingress, IngressStatus, LoadBalancerStatus } from '../api/networking.ts';

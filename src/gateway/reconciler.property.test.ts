@@ -1,6 +1,7 @@
-// The reconciler under random histories: Ingresses that come, change, collide and go while the Services
-// behind them gain and lose addresses. After every step the promises of ING-23, ING-45, ING-82 and
-// ING-104 hold, and once everything is deleted nothing is left. fast-check prints seed and sequence.
+// The reconciler under random histories: Ingresses that come, change, collide and go while the
+// Services behind them gain and lose addresses. After every step the promises of ING-23, ING-45,
+// ING-82 and ING-104 hold, and once everything is deleted nothing is left. fast-check prints seed
+// and sequence.
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

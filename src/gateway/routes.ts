@@ -1,6 +1,6 @@
 // Routes of one host, compiled: what a request must look like, and where each share of it goes.
-// Built once per version of an Ingress, then only read. Hot: `matchRoute` and `chooseSplit` run once
-// per request and allocate nothing.
+// Built once per version of an Ingress, then only read. Hot: `matchRoute` and `chooseSplit` run
+// once per request and allocate nothing.
 
 import { createHeaderEdits } from '../proxy/header-edits.ts';
 import type { HeaderEdits } from '../proxy/types.ts';
@@ -17,7 +17,7 @@ const STRIPPED = [SERVING_REVISION_KEY, SERVING_NAMESPACE_KEY, DEFAULT_ROUTE_KEY
 /** ING-70. The listeners speak plain HTTP. */
 const FORWARDED_PROTO = { 'X-Forwarded-Proto': 'http' };
 
-/** Headers to set, by lower-case name; later ones of the same name replace earlier ones (ING-14). */
+/** Headers to set, by lower-case name; later ones replace earlier ones of that name (ING-14). */
 export class HeaderSet {
   readonly #lines = new Map<string, { name: string; value: string }>();
 
@@ -134,7 +134,7 @@ function headersMatch(route: Route, request: Matchable): boolean {
   return true;
 }
 
-/** ING-81: a uniform draw against cumulative percentages; a split of 0 % is not even in the list. */
+/** ING-81: a uniform draw against cumulative percentages; 0 % is not even in the list. */
 export function chooseSplit(route: Route, random: () => number): Split | null {
   const { splits } = route;
   if (splits.length <= 1) return splits[0] ?? null;

@@ -1,6 +1,6 @@
-// The version of an Ingress as probers see it (ING-50): SHA-256 over the canonical JSON of the spec,
-// the namespace and the name. Member order and omissions follow the reference byte by byte, so an
-// external prober that computes the hash by itself gets the same one.
+// The version of an Ingress as probers see it (ING-50): SHA-256 over the canonical JSON of the
+// spec, the namespace and the name. Member order and omissions follow the reference byte by byte,
+// so an external prober that computes the hash by itself gets the same one.
 
 import { createHash } from 'node:crypto';
 import type { IngressPath, IngressRule, IngressSpec, IngressSplit } from '../api/networking.ts';

@@ -1,6 +1,6 @@
-// Wires the built-in gateway: Ingresses of our class become routes, two listeners serve them, one for
-// the world and one for callers inside (ING-80). Decides nothing itself. Everything that exists when
-// it starts is in the first snapshot before a listener opens, so a restart never serves half a
+// Wires the built-in gateway: Ingresses of our class become routes, two listeners serve them, one
+// for the world and one for callers inside (ING-80). Decides nothing itself. Everything that exists
+// when it starts is in the first snapshot before a listener opens, so a restart never serves half a
 // configuration (ING-107).
 
 import type { CoreService, Endpoints } from '../api/core.ts';
@@ -62,7 +62,7 @@ export interface GatewayOptions {
 export interface RunningGateway {
   readonly port: number;
   readonly localPort: number;
-  /** Fails health at once, serves on for `delayMs` (default 15 s), then ends after the last answer. */
+  /** Fails health at once, serves on for `delayMs` (default 15 s), ends after the last answer. */
   drain(options?: { delayMs?: number }): Promise<void>;
   /** Ends now. */
   stop(): Promise<void>;
@@ -148,7 +148,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   };
 }
 
-/** A host claimed twice stays with the Ingress that was there first, across restarts too (ING-23). */
+/** A host claimed twice stays with the Ingress that was first, across restarts too (ING-23). */
 function loadOldestFirst(lister: Lister<Ingress>, reconciler: IngressReconciler): void {
   const age = ({ metadata }: Ingress): string =>
     `${metadata.creationTimestamp ?? ''} ${metadata.namespace}/${metadata.name}`;

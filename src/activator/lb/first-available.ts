@@ -1,5 +1,5 @@
-// First available (ACT-55), for small concurrency limits: the first pod in address order with a free
-// slot. Packs load onto few pods on purpose, so the others idle and can be scaled away. Hot.
+// First available (ACT-55), for small concurrency limits: the first pod in address order with a
+// free slot. Packs load onto few pods on purpose, so the others idle and can be scaled away. Hot.
 
 import type { LbPolicy, LbTarget } from './policy.ts';
 

@@ -1,5 +1,6 @@
-// Round robin (ACT-56), for larger concurrency limits: a cursor per revision walks the pods, skipping
-// full ones. The cursor outlives changes of the pod list; past its end it starts over. Hot.
+// Round robin (ACT-56), for larger concurrency limits: a cursor per revision walks the pods,
+// skipping full ones. The cursor outlives changes of the pod list; past its end it starts over.
+// Hot.
 
 import type { LbPolicy, LbTarget } from './policy.ts';
 

@@ -1,5 +1,5 @@
-// An activator without sockets and API: handler, reporter and throttlers of a few revisions on a fake
-// clock, with fake exchanges for clients. Tests move pods in and out by hand.
+// An activator without sockets and API: handler, reporter and throttlers of a few revisions on a
+// fake clock, with fake exchanges for clients. Tests move pods in and out by hand.
 
 import type { Revision, RevisionSpec } from '../../api/serving.ts';
 import { FakeClock } from '../../clock/fake-clock.ts';

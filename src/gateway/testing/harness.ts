@@ -124,7 +124,7 @@ export class GatewayHarness {
     await this.#informers.stop();
   }
 
-  /** A Service with port `http` 80 and ready pods behind it; without pods its Endpoints is empty. */
+  /** A Service with port `http` 80 and ready pods behind it; without pods Endpoints is empty. */
   async service(name: string, ...dests: string[]): Promise<void> {
     await this.client.create<CoreService>(CoreServiceKind, {
       apiVersion: 'v1',

@@ -1,6 +1,6 @@
-// An Exchange without sockets for handler tests: it records what the role did and lets the test play
-// the pod and the client. Follows the contract of src/proxy/types.ts: after `respond` or `abort` the
-// exchange ends once, through the handler's onEnd.
+// An Exchange without sockets for handler tests: it records what the role did and lets the test
+// play the pod and the client. Follows the contract of src/proxy/types.ts: after `respond` or
+// `abort` the exchange ends once, through the handler's onEnd.
 
 import type { Exchange, ExchangeHandler, FailureCode, HeaderEdits, Upstream } from '../types.ts';
 import { Outcome } from '../types.ts';

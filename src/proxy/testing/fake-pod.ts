@@ -28,9 +28,8 @@ export class FakePod {
     this.#server.keepAliveTimeout = 0;
     // Any protocol is accepted and its bytes come back.
     this.#server.on('upgrade', (request, socket) => {
-      socket.write(
-        `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${request.headers.upgrade}\r\n\r\n`,
-      );
+      const agreed = `Connection: Upgrade\r\nUpgrade: ${request.headers.upgrade}\r\n\r\n`;
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\n${agreed}`);
       socket.on('error', () => socket.destroy());
       socket.pipe(socket);
     });
