@@ -38,6 +38,7 @@ function contentLengthAt(fields: HeaderFields, index: number): number {
   if (fields.indexOf(FieldKind.CONTENT_LENGTH, index + 1) >= 0) return LENGTH_MALFORMED;
   const digits = fields.valueAt(index);
   if (digits.length === 0 || digits.length > MAX_LENGTH_DIGITS) return LENGTH_MALFORMED;
+  if (!fields.endsTight(index)) return LENGTH_MALFORMED;
   let length = 0;
   for (let at = 0; at < digits.length; at += 1) {
     const digit = digits.charCodeAt(at) - 48;

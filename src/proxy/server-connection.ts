@@ -14,7 +14,7 @@ import type { Clock, TimerHandle } from '../clock/clock.ts';
 import { BodyReader, BodyStatus } from './body-reader.ts';
 import { isCongested } from './body-writer.ts';
 import { ByteBacklog } from './byte-backlog.ts';
-import { CONTINUE } from './forward-rules.ts';
+import { HalfClose, isHalfClose } from './half-close.ts';
 import { hasWholeHead, mayBecomeValid, skipEmptyLines, takeHeadText } from './head-text.ts';
 import { NetExchange } from './net-exchange.ts';
 import { type DateLine, rejectionFor, replyHead } from './replies.ts';
@@ -49,10 +49,6 @@ export const HEAD_TICKS = 5;
 const MAX_DISCARD_BYTES = 256 * 1024;
 /** How long a client may go on sending after our end, so that it can read the answer first. */
 const LINGER_MS = 2_000;
-/** A client's end this soon after its request is a half-close; later it means the client left. */
-const HALF_CLOSE_GRACE_MS = 50;
-/** When a half-closed client that has no answer yet is tested for being there at all. */
-const HALF_CLOSE_PROBE_MS = 200;
 const NOT_TIMED = -1;
 
 const State = { HEAD: 0, BODY: 1, WAIT: 2, DISCARD: 3, TUNNEL: 4, LINGER: 5, CLOSED: 6 } as const;
@@ -77,6 +73,8 @@ export class ServerConnection {
   #isProcessing = false;
   #isPaused = false;
   #hasPeerEnded = false;
+  #halfClose: HalfClose | null = null;
+  /** Ends lingering. */
   #timer: TimerHandle | null = null;
 
   constructor(host: ConnectionHost, socket: ClientSocket, peer: Peer) {
@@ -153,7 +151,8 @@ export class ServerConnection {
   onExchangeEnd(exchange: NetExchange, outcome: Outcome): void {
     const wasTunnel = this.#state === State.TUNNEL;
     this.exchange = null;
-    this.#cancelTimer();
+    this.#halfClose?.stop();
+    this.#halfClose = null;
     if (this.#state >= State.LINGER) return;
     if (outcome !== Outcome.COMPLETE) this.#reset();
     else if (wasTunnel) this.#finishSocket();
@@ -368,8 +367,7 @@ export class ServerConnection {
         if (this.#backlog.length === 0 || !isCongested(this.socket)) this.#closeGently();
         return;
       case State.BODY:
-        if (this.exchange?.isHeld === true && this.#backlog.length > 0) this.#judgeHalfClose();
-        else if (this.#backlog.length === 0) this.exchange?.onClientGone();
+        this.#checkEndInBody();
         return;
       case State.WAIT:
         this.#judgeHalfClose();
@@ -382,24 +380,22 @@ export class ServerConnection {
     }
   }
 
-  /**
-   * A client that only half-closes does so with its request; one that leaves does so later. The two
-   * look alike in between, so a half-closed client without an answer is sent a 100, which one that is
-   * still there ignores and one that is gone refuses with a reset.
-   */
+  /** The body cannot get longer than what waits here. */
+  #checkEndInBody(): void {
+    const exchange = this.exchange;
+    if (exchange === null) return;
+    const missing = exchange.contentLength - exchange.requestBytes - this.#backlog.length;
+    if (missing > 0 || this.#backlog.length === 0) exchange.onClientGone();
+    else if (exchange.isHeld) this.#judgeHalfClose();
+  }
+
+  /** See HalfClose. */
   #judgeHalfClose(): void {
     const exchange = this.exchange;
-    if (exchange === null || this.#timer !== null) return;
-    if (this.clock.monotonicMs() - exchange.receivedMs > HALF_CLOSE_GRACE_MS) {
-      exchange.onClientGone();
-      return;
-    }
-    if (exchange.minorVersion === 0) return;
-    this.#timer = this.clock.setTimer(HALF_CLOSE_PROBE_MS, () => {
-      if (this.exchange === exchange && !exchange.responseStarted) {
-        this.socket.write(CONTINUE, 'latin1');
-      }
-    });
+    if (exchange === null || this.#halfClose !== null) return;
+    if (isHalfClose(exchange.receivedMs, this.clock.monotonicMs())) {
+      this.#halfClose = new HalfClose(this.clock, this.socket, exchange);
+    } else exchange.onClientGone();
   }
 
   #onGone(): void {
