@@ -14,7 +14,7 @@ import {
 } from './status-error.ts';
 import type { KindStore } from './store/kind-store.ts';
 import type { ObjectStore } from './store/object-store.ts';
-import type { Stored } from './store/stored.ts';
+import { type Stored, storeKey } from './store/stored.ts';
 
 /** KN-152: how long a request waits for a revision that does not exist yet. */
 export const REVISION_WAIT_MS = 3000;
@@ -140,7 +140,9 @@ export async function listObjects(
   const kinds = store.of(kind);
   const shown = asked.continuation?.revision ?? (asked.exact ? asked.revision : -1);
   const revision = shown < 0 ? store.revision : shown;
-  const all = stateAt(kinds, namespace, shown, asked.continuation);
+  const one =
+    shown < 0 && selection.name !== null ? findOne(kinds, namespace, selection.name) : null;
+  const all = one ?? stateAt(kinds, namespace, shown, asked.continuation);
   const after = asked.continuation?.after ?? '';
   const matching = all.filter(
     (stored) => stored.key > after && (selection.matches?.(stored.object) ?? true),
@@ -159,6 +161,13 @@ export async function listObjects(
     continue: token,
     ...(selection.matches === null ? { remainingItemCount: matching.length - items.length } : {}),
   };
+}
+
+/** A list pinned to one name needs no scan; null = the namespace is open, so it does. */
+function findOne(kinds: KindStore, namespace: string, name: string): Stored[] | null {
+  if (kinds.kind.namespaced && namespace === '') return null;
+  const found = kinds.get(storeKey(namespace, name));
+  return found === undefined ? [] : [found];
 }
 
 function stateAt(
