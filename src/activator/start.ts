@@ -19,11 +19,11 @@ import { createHttpProber } from './http-prober.ts';
 import { RevisionRegistry } from './revision-registry.ts';
 import { StatClient } from './stat-client.ts';
 
-/** ACT-4. */
+/** ACT-4. Thousands of requests may be held, so little of each body is read ahead (ACT-223). */
 const SERVER_LIMITS: HttpServerLimits = {
   maxHeadBytes: 1024 * 1024,
   headTimeoutMs: 60_000,
-  readAheadBytes: 64 * 1024,
+  readAheadBytes: 8 * 1024,
 };
 /** ACT-111, ACT-112. */
 const UPSTREAM_OPTIONS: UpstreamOptions = {
