@@ -134,6 +134,7 @@ export class ServerConnection {
   pump(): void {
     if (this.#isProcessing) return;
     this.#processBacklog();
+    this.exchange?.flushRequest();
     this.#regulate();
   }
 
