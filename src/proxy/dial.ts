@@ -42,7 +42,8 @@ export class Dial implements ConnectionOwner {
   readonly #startMs: number;
   #waiter: DialWaiter | null;
   #attempt = 0;
-  #timeoutMs: number;
+  /** Of the next retry, before jitter. */
+  #retryTimeoutMs: number;
   #timer: TimerHandle | null = null;
   #connection: UpstreamConnection | null = null;
 
@@ -60,9 +61,9 @@ export class Dial implements ConnectionOwner {
     this.#clock = deps.clock;
     this.#random = deps.random;
     this.#maxAttempts = options.maxDialAttempts;
-    this.#timeoutMs = options.dialTimeoutMs;
+    this.#retryTimeoutMs = options.dialTimeoutMs;
     this.#startMs = deps.clock.monotonicMs();
-    this.#try();
+    this.#try(options.dialTimeoutMs);
   }
 
   cancel(): void {
@@ -93,10 +94,16 @@ export class Dial implements ConnectionOwner {
     this.#target.onClosed(connection);
   }
 
-  #try(): void {
+  #try(timeoutMs: number): void {
     this.#attempt += 1;
     this.#connection = new UpstreamConnection(this);
-    this.#timer = this.#clock.setTimer(this.#timeoutMs, () => this.#onTimeout());
+    this.#timer = this.#clock.setTimer(timeoutMs, () => this.#onTimeout());
+  }
+
+  #retry(): void {
+    const timeoutMs = this.#retryTimeoutMs * (1 + this.#random() * TIMEOUT_JITTER);
+    this.#retryTimeoutMs *= TIMEOUT_GROWTH;
+    this.#try(timeoutMs);
   }
 
   #onTimeout(): void {
@@ -107,10 +114,8 @@ export class Dial implements ConnectionOwner {
       this.#waiter?.onDialFailed(FailureCode.CONNECT_TIMEOUT, message);
       return;
     }
-    if (this.#attempt > 1)
-      this.#timeoutMs *= TIMEOUT_GROWTH * (1 + this.#random() * TIMEOUT_JITTER);
     const pauseMs = MIN_PAUSE_MS + this.#random() * PAUSE_SPREAD_MS;
-    this.#timer = this.#clock.setTimer(pauseMs, () => this.#try());
+    this.#timer = this.#clock.setTimer(pauseMs, () => this.#retry());
   }
 
   #abandon(): void {
