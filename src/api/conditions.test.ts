@@ -1,3 +1,5 @@
+// The condition rules as one reads them in a status, one row per rule.
+
 import { describe, expect, it } from 'vitest';
 import { CONDITION_SETS, ConditionManager } from './conditions.ts';
 import type { CommonStatus } from './objects.ts';

@@ -1,3 +1,5 @@
+// Durations must read and print exactly as Go does: texts end up in annotations and error messages.
+
 import { describe, expect, it } from 'vitest';
 import {
   formatDurationNs,

@@ -1,3 +1,5 @@
+// Names derived by the reference for the same parents: a difference would orphan existing objects.
+
 import { describe, expect, it } from 'vitest';
 import { adler32, childName, generatedRevisionName } from './naming.ts';
 

@@ -1,6 +1,6 @@
 // The live configuration: one frozen snapshot, replaced as a whole when a ConfigMap of the system
-// namespace changes (CP-9). A map that does not parse keeps the value it had and is logged; a missing
-// map means the stock value. Readers take one snapshot per pass.
+// namespace changes (CP-9). A map that does not parse keeps the value it had and is logged; a
+// missing map means the stock value. Readers take one snapshot per pass.
 
 import {
   CONFIG_MAPS,

@@ -1,7 +1,8 @@
 // What surrounds every reconciler that owns a status (CP-20 to CP-26): take a copy from the cache,
 // prepare its conditions, run the kind's own step, then write the status if it changed, whether the
-// step succeeded or not. Invariants: the cached object is never changed; a pass that changes nothing
-// writes nothing; a condition that ends a pass as it began keeps its time, whatever happened between.
+// step succeeded or not. Invariants: the cached object is never changed; a pass that changes
+// nothing writes nothing; a condition that ends a pass as it began keeps its time, whatever
+// happened between.
 
 import { ConditionManager, type ConditionSet, READY } from '../api/conditions.ts';
 import type { ServingConfig } from '../api/config/registry.ts';

@@ -1,5 +1,5 @@
-// Wires the controllers of this role (CP-1): one work loop per kind, and for every object that a kind
-// looks at a handler that wakes the right keys (CP-10, CP-11). Nothing else lives here.
+// Wires the controllers of this role (CP-1): one work loop per kind, and for every object that a
+// kind looks at a handler that wakes the right keys (CP-10, CP-11). Nothing else lives here.
 
 import type { PodAutoscaler } from '../api/autoscaling.ts';
 import type { ConfigMember } from '../api/config/registry.ts';
@@ -213,7 +213,7 @@ function enqueueOwner<T extends KubeObject>(
   };
 }
 
-/** Pods come and go often; a Revision cares when a container that is not ready says why (CP-185). */
+/** Pods come and go often; what matters is when a container not ready says why (CP-185). */
 function enqueueFailingPod(controller: Controller): ChangeHandler<Pod> {
   return (current, previous) => {
     const revision = current?.metadata.labels?.[REVISION_LABEL];

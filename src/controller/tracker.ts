@@ -1,6 +1,6 @@
-// Remembers which objects look at which others by name (CP-11), so that a change, or the arrival, of
-// the latter wakes the former. Bounded by what reconcilers refer to: an observer's references are
-// replaced on each pass and dropped when it goes.
+// Remembers which objects look at which others by name (CP-11), so that a change, or the arrival,
+// of the latter wakes the former. Bounded by what reconcilers refer to: an observer's references
+// are replaced on each pass and dropped when it goes.
 
 export class ReferenceTracker {
   readonly #observersOf = new Map<string, Set<string>>();

@@ -1,3 +1,5 @@
+// The visible states of a Service's life across all controllers, in the order of the specification.
+
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CoreService, Deployment, Pod } from '../api/core.ts';
 import * as kinds from '../api/kinds.ts';

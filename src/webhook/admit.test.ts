@@ -1,3 +1,5 @@
+// Admission as an API user meets it: what is filled in, and the words of each refusal.
+
 import { describe, expect, it } from 'vitest';
 import type { AdmissionRequest, AdmissionResponse } from '../api/admission.ts';
 import {

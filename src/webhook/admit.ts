@@ -1,6 +1,6 @@
 // Admission of Knative objects and of the system's ConfigMaps: defaulting, then validation, in one
-// call (WH-15 to WH-19, KN-178). Stateless; config is read afresh for each request. Subresources pass
-// at once: they are written by controllers only, many times a second, and change no spec.
+// call (WH-15 to WH-19, KN-178). Stateless; config is read afresh for each request. Subresources
+// pass at once: they are written by controllers only, many times a second, and change no spec.
 
 import type { AdmissionPlugin, AdmissionRequest, AdmissionResponse } from '../api/admission.ts';
 import type { ConfigMap } from '../api/core.ts';

@@ -1,5 +1,5 @@
-// ConfigMaps of the system are refused when they would not parse (WH-170, WH-171), so that a typo is
-// an error at `kubectl apply` and not a line in a log.
+// ConfigMaps of the system are refused when they would not parse (WH-170, WH-171), so that a typo
+// is an error at `kubectl apply` and not a line in a log.
 
 import { crc32 } from 'node:zlib';
 import { CONFIG_MAPS } from '../api/config/registry.ts';

@@ -1,5 +1,5 @@
-// What admission does for each kind: fill in (section 5), then check (sections 6 to 16). One row per
-// kind of WH-12; everything else passes untouched.
+// What admission does for each kind: fill in (section 5), then check (sections 6 to 16). One row
+// per kind of WH-12; everything else passes untouched.
 
 import type { Metric, PodAutoscaler } from '../api/autoscaling.ts';
 import { defaultMetricOf } from '../api/autoscaling-annotations.ts';

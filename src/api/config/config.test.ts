@@ -1,3 +1,6 @@
+// Config maps: what each refuses and in which words, what each means, and that the YAML we ship
+// holds the built-in defaults.
+
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse as parseYaml } from 'yaml';

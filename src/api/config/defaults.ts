@@ -1,5 +1,5 @@
-// config-defaults (CP-101, CP-102): what a Revision spec gets where its author said nothing, and the
-// upper bounds that validation holds authors to.
+// config-defaults (CP-101, CP-102): what a Revision spec gets where its author said nothing, and
+// the upper bounds that validation holds authors to.
 
 import { compileTemplate, type Template } from './go-template.ts';
 import { type ConfigMapData, ConfigReader, errorText, type ParsedConfig } from './reader.ts';

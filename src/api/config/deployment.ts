@@ -1,5 +1,6 @@
 // config-deployment (CP-104, CP-105): how a Revision becomes a Deployment. One key is ours:
-// `queue-sidecar-drain-quiet-period` shortens the sidecar's drain where no load balancer lags behind.
+// `queue-sidecar-drain-quiet-period` shortens the sidecar's drain where no load balancer lags
+// behind.
 
 import { parse as parseYaml } from 'yaml';
 import type { LabelMap } from '../core.ts';

@@ -1,5 +1,5 @@
-// config-domain (CP-106, CP-107): which domain the Routes with given labels live under. The cluster's
-// own `svc.<cluster domain>` doubles as "not public".
+// config-domain (CP-106, CP-107): which domain the Routes with given labels live under. The
+// cluster's own `svc.<cluster domain>` doubles as "not public".
 
 import { parse as parseYaml } from 'yaml';
 import type { LabelMap } from '../core.ts';

@@ -1,5 +1,5 @@
-// config-features (CP-103): what beyond the basic contract a cluster admits. A value nobody knows is
-// ignored, so this map cannot be invalid. WH-70, WH-71 say which checks need exactly `Enabled`.
+// config-features (CP-103): what beyond the basic contract a cluster admits. A value nobody knows
+// is ignored, so this map cannot be invalid. WH-70, WH-71 say which checks need exactly `Enabled`.
 
 import { type ConfigMapData, ConfigReader, type ParsedConfig } from './reader.ts';
 

@@ -1,6 +1,7 @@
 // The part of Go's text/template that Knative's config maps use in practice: field paths
-// (`{{.Name}}`), `index` into maps (`{{index .Annotations "key"}}`), string literals and white-space
-// trimming. Anything else is refused when the map is loaded, not when a Route is reconciled. Pure.
+// (`{{.Name}}`), `index` into maps (`{{index .Annotations "key"}}`), string literals and
+// white-space trimming. Anything else is refused when the map is loaded, not when a Route is
+// reconciled. Pure.
 
 export type TemplateData = Readonly<Record<string, unknown>>;
 

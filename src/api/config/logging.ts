@@ -1,5 +1,5 @@
-// config-logging (CP-113). The logger configuration itself is opaque to us and handed to sidecars as
-// it is; only the levels are understood.
+// config-logging (CP-113). The logger configuration itself is opaque to us and handed to sidecars
+// as it is; only the levels are understood.
 
 import { type ConfigMapData, ConfigReader, type ParsedConfig } from './reader.ts';
 

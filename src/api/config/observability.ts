@@ -1,5 +1,5 @@
-// config-observability (CP-111, CP-112, CP-214): metrics, tracing, request logs. The parsed value also
-// travels to every sidecar as the JSON of `observabilityJson`.
+// config-observability (CP-111, CP-112, CP-214): metrics, tracing, request logs. The parsed value
+// also travels to every sidecar as the JSON of `observabilityJson`.
 
 import { formatDurationMs, NS_PER_MS } from '../duration.ts';
 import { type ConfigMapData, ConfigReader, type ParsedConfig } from './reader.ts';

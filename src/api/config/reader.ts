@@ -1,6 +1,7 @@
 // Reads the data of one ConfigMap (CP-100): typed values with defaults, and every problem collected
-// with its key and text instead of stopping at the first. Values are trimmed; unknown keys are ignored.
-// Where a key has a legacy spelling, the legacy one is read first and the new one overrides it.
+// with its key and text instead of stopping at the first. Values are trimmed; unknown keys are
+// ignored. Where a key has a legacy spelling, the legacy one is read first and the new one
+// overrides it.
 
 import { parseDurationMs } from '../duration.ts';
 import { parseQuantity } from '../quantity.ts';

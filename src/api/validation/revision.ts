@@ -1,5 +1,5 @@
-// Revision templates and Revisions (WH-60 to WH-67). Pure; paths are relative to the template, or to
-// the Revision itself.
+// Revision templates and Revisions (WH-60 to WH-67). Pure; paths are relative to the template, or
+// to the Revision itself.
 
 import { validateAutoscalingAnnotations } from '../autoscaling-validation.ts';
 import {

@@ -1,4 +1,5 @@
-// Volumes and their mounts (WH-120 to WH-126). Pure; paths are relative to the pod spec or container.
+// Volumes and their mounts (WH-120 to WH-126). Pure; paths are relative to the pod spec or
+// container.
 
 import {
   type FeatureName,

@@ -1,3 +1,5 @@
+// Which Revisions may go, as a table.
+
 import { describe, expect, it } from 'vitest';
 import type { GcConfig } from '../../api/config/gc.ts';
 import type { Configuration, Revision } from '../../api/serving.ts';

@@ -1,3 +1,5 @@
+// Marks of Routes on what they use: the patches, and their coming and going with traffic.
+
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as kinds from '../../api/kinds.ts';
 import type { Configuration, Revision, Route } from '../../api/serving.ts';

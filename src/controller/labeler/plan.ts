@@ -1,5 +1,5 @@
-// Which Revisions and Configurations a Route uses, and what their metadata should then say (CP-370 to
-// CP-372). Pure.
+// Which Revisions and Configurations a Route uses, and what their metadata should then say (CP-370
+// to CP-372). Pure.
 
 import {
   ROUTES_ANNOTATION,

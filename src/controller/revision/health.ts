@@ -92,7 +92,9 @@ export function markPodFailure(
 function markTerminated(status: ContainerStatus, conditions: ConditionManager): boolean {
   const ended = status.lastState?.terminated ?? status.state?.terminated;
   if (ended === undefined) return false;
-  const text = ended.message || (ended.exitCode === 0 ? 'container exited with no error' : '');
+  // The tail of a log ends in a line break, which helps nobody in the middle of a sentence.
+  const words = ended.message?.trimEnd() ?? '';
+  const text = words || (ended.exitCode === 0 ? 'container exited with no error' : '');
   const message = `Container failed with: ${text}`;
   conditions.markFalse(CONTAINER_HEALTHY, `ExitCode${ended.exitCode}`, message);
   return true;

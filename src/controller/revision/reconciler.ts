@@ -1,7 +1,7 @@
 // Revision -> Deployment and PodAutoscaler, and from both what state it is in (CP-160 to CP-195).
 // Images are not resolved here: the node maps image names to programs, so the digest of an image is
-// its own name, and a name nobody knows comes back as a failing container. No Image objects are made
-// (CP-190): nothing caches images.
+// its own name, and a name nobody knows comes back as a failing container. No Image objects are
+// made (CP-190): nothing caches images.
 
 import type { PodAutoscaler } from '../../api/autoscaling.ts';
 import { CONDITION_SETS, READY } from '../../api/conditions.ts';

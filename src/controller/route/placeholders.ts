@@ -1,5 +1,5 @@
-// Applies the placeholder Services of a Route (CP-320 to CP-324): creates what is missing before the
-// Ingress, removes what is no longer wanted, and points them at the gateway afterwards.
+// Applies the placeholder Services of a Route (CP-320 to CP-324): creates what is missing before
+// the Ingress, removes what is no longer wanted, and points them at the gateway afterwards.
 
 import type { CoreService, Endpoints } from '../../api/core.ts';
 import * as kinds from '../../api/kinds.ts';

@@ -1,3 +1,5 @@
+// Gradual rollouts against the vectors of the reference, and one whole rollout on a timeline.
+
 import { describe, expect, it } from 'vitest';
 import { goldenRoute } from '../testing/golden.ts';
 import {

@@ -1,5 +1,5 @@
-// State of gradual rollouts (CP-360 to CP-367), kept as JSON on the Ingress: for each latest-revision
-// target, how its share is divided among Revisions, oldest first. Pure.
+// State of gradual rollouts (CP-360 to CP-367), kept as JSON on the Ingress: for each
+// latest-revision target, how its share is divided among Revisions, oldest first. Pure.
 
 import { DEFAULT_GROUP, type TrafficConfig } from './traffic.ts';
 

@@ -1,3 +1,5 @@
+// Traffic resolution: every way a target can fail, how groups form, what the status shows.
+
 import { describe, expect, it } from 'vitest';
 import type { Condition, KubeObject } from '../../api/objects.ts';
 import type { Configuration, Revision, Route, TrafficTarget } from '../../api/serving.ts';

@@ -1,6 +1,6 @@
 // Traffic resolution: from what a Route asks for to Revisions that can serve it (CP-270 to CP-281).
-// Pure over listers. A target that cannot be had yet is no exception but an answer, with the condition
-// it leads to (CP-275); what the Route already serves then stays as it is.
+// Pure over listers. A target that cannot be had yet is no exception but an answer, with the
+// condition it leads to (CP-275); what the Route already serves then stays as it is.
 
 import { findCondition, isReady, READY } from '../../api/conditions.ts';
 import { CONFIGURATION_LABEL, SERVICE_LABEL } from '../../api/labels.ts';

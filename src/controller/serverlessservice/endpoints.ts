@@ -1,6 +1,6 @@
 // What the public Endpoints of a ServerlessService list (CP-483, CP-484): the Revision's pods, or
-// activators. Ports are chosen by name, because actual ports differ from pod to pod where pods share
-// one address. Pure.
+// activators. Ports are chosen by name, because actual ports differ from pod to pod where pods
+// share one address. Pure.
 
 import { createHash } from 'node:crypto';
 import {

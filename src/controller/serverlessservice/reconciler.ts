@@ -1,6 +1,6 @@
-// ServerlessService -> private Service, public Service and public Endpoints (CP-480 to CP-485). Every
-// hand-over between activator and pods passes here, so a pass does as little as it can: it reads
-// caches and writes only what differs.
+// ServerlessService -> private Service, public Service and public Endpoints (CP-480 to CP-485).
+// Every hand-over between activator and pods passes here, so a pass does as little as it can: it
+// reads caches and writes only what differs.
 
 import { CONDITION_SETS } from '../../api/conditions.ts';
 import {

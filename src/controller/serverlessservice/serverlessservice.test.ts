@@ -1,3 +1,5 @@
+// The hand-over between activators and pods: which addresses the public Endpoints list, and when.
+
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CoreService, EndpointSubset, Endpoints } from '../../api/core.ts';
 import * as kinds from '../../api/kinds.ts';

@@ -1,6 +1,6 @@
-// Service -> one Configuration and one Route of the same name (CP-120 to CP-129). The order of steps
-// is part of the contract: a Route is not moved before the Configuration has observed a change that
-// names its Revision, and not at all while that name is taken.
+// Service -> one Configuration and one Route of the same name (CP-120 to CP-129). The order of
+// steps is part of the contract: a Route is not moved before the Configuration has observed a
+// change that names its Revision, and not at all while that name is taken.
 
 import { CONDITION_SETS, findCondition, READY } from '../../api/conditions.ts';
 import type { ServingConfig } from '../../api/config/registry.ts';
@@ -114,7 +114,7 @@ export class ServiceReconciler {
     }
   }
 
-  /** CP-124: spec, labels and annotations become the desired ones, the rest of the metadata stays. */
+  /** CP-124: spec, labels and annotations become the desired ones, other metadata stays. */
   async #update<T extends Configuration | Route>(
     kind: kinds.Kind,
     live: T,

@@ -1,5 +1,5 @@
-// All controllers of this role against an in-memory API, with the other roles played by hand: a test
-// says what the autoscaler, the cluster and the gateway do and reads what the user would see.
+// All controllers of this role against an in-memory API, with the other roles played by hand: a
+// test says what the autoscaler, the cluster and the gateway do and reads what the user would see.
 
 import type { PodAutoscaler } from '../../api/autoscaling.ts';
 import type { ConfigMap, Endpoints } from '../../api/core.ts';

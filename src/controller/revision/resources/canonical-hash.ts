@@ -1,5 +1,5 @@
-// A short hash of plain JSON that does not depend on the order of members (CP-221): equal wishes have
-// equal hashes across restarts and versions of the runtime. Pure.
+// A short hash of plain JSON that does not depend on the order of members (CP-221): equal wishes
+// have equal hashes across restarts and versions of the runtime. Pure.
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;

@@ -1,6 +1,6 @@
-// The Deployment of a Revision (CP-200 to CP-208), and what an update of a live one changes (CP-221).
-// Whether anything changed is decided by a hash label, so hand-made edits of the live object and
-// fields that the API server fills in never look like drift. Pure.
+// The Deployment of a Revision (CP-200 to CP-208), and what an update of a live one changes
+// (CP-221). Whether anything changed is decided by a hash label, so hand-made edits of the live
+// object and fields that the API server fills in never look like drift. Pure.
 
 import { readInitialScale, readProgressDeadlineMs } from '../../../api/autoscaling-annotations.ts';
 import { runtimeClassFor } from '../../../api/config/deployment.ts';

@@ -1,5 +1,6 @@
 // A user's readiness probe is run by the sidecar, and the kubelet asks the sidecar (CP-206, CP-211,
-// CP-213). Here are the two forms it takes: JSON for the sidecar, and the sidecar's own probe. Pure.
+// CP-213). Here are the two forms it takes: JSON for the sidecar, and the sidecar's own probe.
+// Pure.
 
 import type { Container, Probe } from '../../../api/core.ts';
 import type { RevisionSpec } from '../../../api/serving.ts';

@@ -1,5 +1,5 @@
-// The sidecar container (CP-210 to CP-215). Its environment is a wire format: names, order and values
-// are what existing sidecars of other makers read. Pure.
+// The sidecar container (CP-210 to CP-215). Its environment is a wire format: names, order and
+// values are what existing sidecars of other makers read. Pure.
 
 import { isEnabled } from '../../../api/config/features.ts';
 import { observabilityJson } from '../../../api/config/observability.ts';

@@ -1,5 +1,5 @@
-// Resources of the sidecar (CP-215): config map, then a share of the user container's, then explicit
-// annotations; later ones win. An annotation that cannot be read counts as not set. Pure.
+// Resources of the sidecar (CP-215): config map, then a share of the user container's, then
+// explicit annotations; later ones win. An annotation that cannot be read counts as not set. Pure.
 
 import { isEnabled } from '../../../api/config/features.ts';
 import type { ServingConfig } from '../../../api/config/registry.ts';

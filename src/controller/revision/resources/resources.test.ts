@@ -1,3 +1,5 @@
+// Children of a Revision against golden objects of the reference, and what updates keep or change.
+
 import { describe, expect, it } from 'vitest';
 import type { PodAutoscaler } from '../../../api/autoscaling.ts';
 import type { Deployment } from '../../../api/core.ts';

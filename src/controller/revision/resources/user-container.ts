@@ -1,5 +1,6 @@
-// A user container as it runs in the pod (CP-206, CP-207): the drain hook, the contract's environment
-// variables, the resolved image, and no readiness probe of its own where the sidecar runs it. Pure.
+// A user container as it runs in the pod (CP-206, CP-207): the drain hook, the contract's
+// environment variables, the resolved image, and no readiness probe of its own where the sidecar
+// runs it. Pure.
 
 import { isEnabled } from '../../../api/config/features.ts';
 import type { ServingConfig } from '../../../api/config/registry.ts';

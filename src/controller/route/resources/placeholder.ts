@@ -1,5 +1,5 @@
-// Placeholder Services give each group of a Route a name inside the cluster (CP-320 to CP-324): first
-// an alias of the public host, then of whatever the gateway says it answers on. Pure.
+// Placeholder Services give each group of a Route a name inside the cluster (CP-320 to CP-324):
+// first an alias of the public host, then of whatever the gateway says it answers on. Pure.
 
 import type { CoreService, Endpoints, ServicePort } from '../../../api/core.ts';
 import { ROUTE_LABEL, VISIBILITY_LABEL } from '../../../api/labels.ts';

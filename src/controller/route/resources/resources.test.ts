@@ -1,3 +1,5 @@
+// Children of a Route against golden objects of the reference, hosts, and placeholder transitions.
+
 import { describe, expect, it } from 'vitest';
 import type { CoreService } from '../../../api/core.ts';
 import type { Ingress, IngressRule } from '../../../api/networking.ts';

@@ -1,5 +1,5 @@
-// The two Services of a ServerlessService (CP-481, CP-482): the private one lists the Revision's own
-// pods, the public one is what gateways send to. Pure.
+// The two Services of a ServerlessService (CP-481, CP-482): the private one lists the Revision's
+// own pods, the public one is what gateways send to. Pure.
 
 import type { CoreService, LabelMap, ServicePort } from '../../../api/core.ts';
 import {

@@ -1,3 +1,5 @@
+// Children of a Service against golden objects of the reference.
+
 import { describe, expect, it } from 'vitest';
 import type { Configuration, Route } from '../../../api/serving.ts';
 import {
