@@ -8,7 +8,7 @@ import type { Clock } from '../clock/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Guard } from './guard.ts';
 import { type Reply, renderError, send } from './respond.ts';
-import { badRequest, tooLarge } from './status-error.ts';
+import { badRequest, type StatusError, tooLarge } from './status-error.ts';
 
 /** KN-211. */
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
@@ -159,8 +159,10 @@ async function answer(
 
 const EMPTY = Buffer.alloc(0);
 
+const bodyTooLarge = (): StatusError =>
+  tooLarge(`Request entity too large: limit is ${MAX_BODY_BYTES}`);
+
 function readBody(request: IncomingMessage): Promise<Buffer> {
-  const refused = tooLarge(`Request entity too large: limit is ${MAX_BODY_BYTES}`);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -173,15 +175,15 @@ function readBody(request: IncomingMessage): Promise<Buffer> {
       chunks.length = 0;
       if (bytes <= MAX_DISCARDED_BYTES) return;
       request.pause();
-      reject(refused);
+      reject(bodyTooLarge());
     });
     request.on('end', () => {
-      if (bytes > MAX_BODY_BYTES) reject(refused);
+      if (bytes > MAX_BODY_BYTES) reject(bodyTooLarge());
       else resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
     });
     request.on('error', reject);
-    request.on('close', () =>
-      reject(badRequest('the client left before its request was complete')),
-    );
+    request.on('close', () => {
+      if (!request.complete) reject(badRequest('the client left before its request was complete'));
+    });
   });
 }

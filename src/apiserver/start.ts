@@ -5,7 +5,7 @@ import { randomInt } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AdmissionPlugin } from '../api/admission.ts';
-import { ALL_KINDS, apiVersionOf, type Kind, Namespace } from '../api/kinds.ts';
+import { ALL_KINDS, apiVersionOf, type Kind, Namespace, resourceName } from '../api/kinds.ts';
 import { schemaOf as stockSchemaOf } from '../api/schema.ts';
 import type { Clock } from '../clock/clock.ts';
 import { loadServerIdentity, type ServerIdentity } from '../pki/identity.ts';
@@ -69,6 +69,20 @@ export interface ApiServer {
   stop(): Promise<void>;
 }
 
+/** Different dropped fields that are logged; a client could invent any number. */
+const MAX_LOGGED_FIELDS = 200;
+
+/** Logs each dropped field once: it is a typo, or a schema that lacks what a controller writes. */
+function unknownFieldLog(logger: Logger): (kind: Kind, path: string) => void {
+  const seen = new Set<string>();
+  return (kind, path) => {
+    const field = `${resourceName(kind)} ${path.replace(/\[\d+\]/g, '[]')}`;
+    if (seen.has(field) || seen.size >= MAX_LOGGED_FIELDS) return;
+    seen.add(field);
+    logger.warn({ resource: resourceName(kind), field: path }, 'unknown field dropped');
+  };
+}
+
 const RANDOM_STEPS = 2 ** 32;
 const cryptoRandom = (): number => randomInt(RANDOM_STEPS) / RANDOM_STEPS;
 
@@ -122,7 +136,16 @@ async function serve(
   const { clock, logger, host, userName, random = cryptoRandom } = options;
   const schemaOf = options.schemaOf ?? stockSchemaOf;
   const registry = new KindRegistry(options.kinds ?? ALL_KINDS);
-  const writer = new ObjectWriter({ store, admission: options.admission, schemaOf, clock, random });
+  const { admission } = options;
+  const onUnknownField = unknownFieldLog(logger);
+  const writer = new ObjectWriter({
+    store,
+    admission,
+    schemaOf,
+    clock,
+    random,
+    onUnknownField,
+  });
   const deleter = new ObjectDeleter({ store, writer, clock });
   const watches = new WatchHub({ store, clock, random });
   const housekeeping = new Housekeeping({ store, writer, deleter, clock, logger });

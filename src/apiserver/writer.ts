@@ -75,6 +75,8 @@ export interface WriterDependencies {
   schemaOf: (kind: Kind) => StructuralSchema | undefined;
   clock: Clock;
   random: () => number;
+  /** Told about fields that were dropped without the client asking for an error. */
+  onUnknownField?: (kind: Kind, path: string) => void;
 }
 
 /** Makes the next state from the newest one; throws StatusError when it cannot. Must not change it. */
@@ -294,6 +296,7 @@ export class ObjectWriter {
         throw badRequest(`${cannotBeHandled(kind)}: strict decoding error: ${list}`);
       }
       request.warnings.push(...complaints);
+      for (const path of unknown) this.#deps.onUnknownField?.(kind, path);
     }
     const result = sanitized as unknown as KubeObject;
     return rulesOf(kind).normalize?.(result) ?? result;
