@@ -22,6 +22,7 @@ interface Bench {
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   queueproxy: () => import('./queueproxy.ts'),
   activator: () => import('./activator.ts'),
+  autoscaler: () => import('./autoscaler.ts'),
   coldstart: () => import('./coldstart.ts'),
 };
 

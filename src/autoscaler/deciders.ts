@@ -11,7 +11,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { DecisionPool } from './decision-pool.ts';
 import { delaySlots } from './delay-window.ts';
 import type { MetricRow, MetricStore } from './metric-store.ts';
-import { decideRow, OUTCOME, readState, writeState } from './row-decision.ts';
+import { decideRow, isNews, OUTCOME, readState, writeState } from './row-decision.ts';
 import { initialExcessBurstCapacity, initialScaleState, type ScaleSpec } from './scale-decision.ts';
 import { SpreadTicker } from './spread-ticker.ts';
 
@@ -35,8 +35,11 @@ export interface Decider {
   spec: DeciderSpec;
   /** -1 = unknown. */
   recommendation: number;
+  /** As of the last decision that observers heard of; only its sign is kept up to date (AS-97). */
   excessBurstCapacity: number;
   readonly row: MetricRow;
+  /** A worker has its row and has not answered yet. */
+  isInWorker: boolean;
 }
 
 export type DecisionCause = 'tick' | 'poke';
@@ -58,7 +61,6 @@ export class Deciders {
   readonly #options: DecidersOptions;
   readonly #deciders = new Map<string, Decider>();
   readonly #ticker: SpreadTicker<Decider>;
-  readonly #inWorker = new Set<Decider>();
   #observe: DecisionObserver = () => undefined;
 
   constructor(options: DecidersOptions) {
@@ -142,6 +144,7 @@ export class Deciders {
       recommendation: -1,
       excessBurstCapacity: ebc,
       row,
+      isInWorker: false,
     };
     if (spec.scaleDownDelayMs > 0) {
       store.startDelay(row, delaySlots(spec.scaleDownDelayMs));
@@ -177,7 +180,7 @@ export class Deciders {
     if (this.#deciders.get(decider.key) !== decider) return;
     const { row } = decider;
     const outcome = decideRow(row.slab, row.at, this.#options.clock.nowMs());
-    if (outcome === OUTCOME.decided) this.#publish(decider, 'poke');
+    if (outcome >= OUTCOME.same) this.#publish(decider, 'poke');
     if (outcome === OUTCOME.busy && attempt < MAX_POKE_RETRIES) {
       this.#options.clock.setTimer(0, () => this.#pokeNow(decider, attempt + 1));
     }
@@ -193,14 +196,14 @@ export class Deciders {
     const nowMs = this.#options.clock.nowMs();
     for (const decider of due) {
       const { row } = decider;
-      if (decideRow(row.slab, row.at, nowMs) === OUTCOME.decided) this.#publish(decider, 'tick');
+      if (decideRow(row.slab, row.at, nowMs) >= OUTCOME.same) this.#publish(decider, 'tick');
     }
   }
 
   #decideInWorkers(due: readonly Decider[], pool: DecisionPool): void {
     const bySlab = new Map<MetricSlab, Decider[]>();
     for (const decider of due) {
-      if (this.#inWorker.has(decider)) continue; // Its last tick is not back yet: workers lag.
+      if (decider.isInWorker) continue; // Its last tick is not back yet: workers lag.
       const list = bySlab.get(decider.row.slab);
       if (list === undefined) bySlab.set(decider.row.slab, [decider]);
       else list.push(decider);
@@ -214,7 +217,7 @@ export class Deciders {
 
   async #runTask(slab: MetricSlab, deciders: Decider[], pool: DecisionPool): Promise<void> {
     const rows = Int32Array.from(deciders, ({ row }) => row.at);
-    for (const decider of deciders) this.#inWorker.add(decider);
+    for (const decider of deciders) decider.isInWorker = true;
     let outcomes: Uint8Array | null = null;
     try {
       const nowMs = this.#options.clock.nowMs();
@@ -222,14 +225,14 @@ export class Deciders {
     } catch (error) {
       this.#options.logger.warn({ error, rows: rows.length }, 'decision worker failed');
     }
-    for (const decider of deciders) this.#inWorker.delete(decider);
     const missed: Decider[] = [];
     deciders.forEach((decider, index) => {
+      decider.isInWorker = false;
       if (this.#deciders.get(decider.key) !== decider) return;
       // A row that was moved meanwhile was decided in its old place: decide it again.
       const isMoved = decider.row.slab !== slab || decider.row.at !== rows[index];
       const outcome = isMoved ? OUTCOME.busy : (outcomes?.[index] ?? OUTCOME.busy);
-      if (outcome === OUTCOME.decided) this.#publish(decider, 'tick');
+      if (outcome === OUTCOME.changed) this.#publish(decider, 'tick');
       else if (outcome === OUTCOME.busy) missed.push(decider);
     });
     this.#decideHere(missed);
@@ -240,9 +243,7 @@ export class Deciders {
     const { slab, at } = decider.row;
     const state = readState(slab.cells, at);
     const previous = decider.recommendation;
-    const hasChanged =
-      state.recommendation !== previous ||
-      state.excessBurstCapacity < 0 !== decider.excessBurstCapacity < 0;
+    const hasChanged = isNews(decider, state);
     decider.recommendation = state.recommendation;
     decider.excessBurstCapacity = state.excessBurstCapacity;
     if (hasChanged) this.#observe(decider, previous, cause);

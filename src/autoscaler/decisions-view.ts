@@ -3,7 +3,7 @@
 // and `top` print from this document. Bounded: HISTORY_ENTRIES decisions per revision.
 
 import type { Decider } from './deciders.ts';
-import { readHistory } from './row-decision.ts';
+import { readHistory, readState } from './row-decision.ts';
 import { REASON_NAMES, type ReasonCode } from './scale-decision.ts';
 
 export interface DecisionsDocument {
@@ -34,10 +34,11 @@ export interface DecisionsDocument {
 
 export function viewDecisions(decider: Decider): DecisionsDocument {
   const { spec, row } = decider;
+  const present = readState(row.slab.cells, row.at);
   return {
     revision: decider.key,
     recommendation: decider.recommendation,
-    excessBurstCapacity: decider.excessBurstCapacity,
+    excessBurstCapacity: present.excessBurstCapacity,
     metric: spec.isRps ? 'rps' : 'concurrency',
     target: spec.target,
     capacity: spec.capacity,

@@ -59,7 +59,7 @@ describe('metric store', () => {
     const row = ready(store, 'default/r');
     for (let second = 0; second < 60; second += 1) store.record(row, NOW_S + second, 35, 0);
     const nowMs = (NOW_S + 59) * 1000;
-    expect(decideRow(row.slab, row.at, nowMs)).toBe(OUTCOME.decided);
+    expect(decideRow(row.slab, row.at, nowMs)).toBe(OUTCOME.changed);
     const before = { slab: row.slab, state: readState(row.slab.cells, row.at) };
     store.resizeWindows(row, 600, 60, NOW_S + 59);
     store.startDelay(row, 150);
@@ -118,7 +118,8 @@ describe('deciding a row', () => {
     expect(decideRow(row.slab, row.at, NOW_S * 1000)).toBe(OUTCOME.invalid);
     expect(readHistory(row.slab, row.at)[0]?.reason).toBe(REASON.noData);
     store.setFlag(row, FLAG.silenceIsZero, true);
-    expect(decideRow(row.slab, row.at, NOW_S * 1000)).toBe(OUTCOME.decided);
+    expect(decideRow(row.slab, row.at, NOW_S * 1000)).toBe(OUTCOME.changed);
+    expect(decideRow(row.slab, row.at, NOW_S * 1000)).toBe(OUTCOME.same);
     expect(row.slab.cells[row.at + STATE.recommendation]).toBe(0);
   });
 
@@ -154,7 +155,7 @@ describe('deciding a row', () => {
     const { buffer, shape } = busy.slab;
     const rows = Int32Array.of(idle.at, busy.at);
     const outcomes = decideRows({ buffer, shape, rows, nowMs: NOW_S * 1000 });
-    expect([...outcomes]).toEqual([OUTCOME.skipped, OUTCOME.decided]);
+    expect([...outcomes]).toEqual([OUTCOME.skipped, OUTCOME.changed]);
     expect(busy.slab.cells[busy.at + STATE.recommendation]).toBe(3);
   });
 });

@@ -28,7 +28,9 @@ export const OUTCOME = {
   busy: 1,
   /** AS-96: nothing changed. */
   invalid: 2,
-  decided: 3,
+  /** Decided, and nothing an observer would hear of (AS-97). */
+  same: 3,
+  changed: 4,
 } as const;
 export type Outcome = (typeof OUTCOME)[keyof typeof OUTCOME];
 
@@ -67,14 +69,15 @@ function decideLocked(slab: MetricSlab, at: number, nowMs: number): Outcome {
   const slot = Math.floor(nowMs / DELAY_SLOT_MS);
   seen.delayedMaximum = isDelayed ? delayedMaximum(cells, slab.delayAt(at), slot) : -1;
 
-  const decision = decideScale(readState(cells, at), seen, spec, nowMs);
+  const before = readState(cells, at);
+  const decision = decideScale(before, seen, spec, nowMs);
   noteHistory(slab, at, decision, nowMs);
   if (!decision.valid) return OUTCOME.invalid;
   if (decision.recordDelayed >= 0) {
     recordDelayed(cells, slab.delayAt(at), slot, decision.recordDelayed);
   }
   writeState(cells, at, decision.state);
-  return OUTCOME.decided;
+  return isNews(before, decision.state) ? OUTCOME.changed : OUTCOME.same;
 }
 
 /** Fills `seen` and `spec`; returns the flags, or -1 when the writer was in the way every time. */
@@ -115,6 +118,17 @@ function readLoad(slab: MetricSlab, at: number, flags: number, nowSecond: number
     (flags & FLAG.collecting) !== 0 &&
     ((flags & FLAG.silenceIsZero) !== 0 || !isWindowEmpty(cells, stableAt, nowSecond));
   seen.readyPods = cells[at + INPUT.readyPods]!;
+}
+
+/** AS-97: 0 counts as non-negative. */
+export function isNews(
+  before: Pick<ScaleState, 'recommendation' | 'excessBurstCapacity'>,
+  after: ScaleState,
+): boolean {
+  return (
+    before.recommendation !== after.recommendation ||
+    before.excessBurstCapacity < 0 !== after.excessBurstCapacity < 0
+  );
 }
 
 export function readState(cells: Float64Array, at: number): ScaleState {
