@@ -6,8 +6,8 @@ import { readdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ConfigMap, findKind, Namespace, Node } from '../api/kinds.ts';
-import { SYSTEM_NAMESPACE } from '../api/labels.ts';
+import { ConfigMap, CoreService, Endpoints, findKind, Namespace, Node } from '../api/kinds.ts';
+import { ACTIVATOR_SERVICE, SYSTEM_NAMESPACE } from '../api/labels.ts';
 import type { KubeObject } from '../api/objects.ts';
 import { loadManifests } from '../cli/manifests.ts';
 import type { KubeClient } from '../kube/types.ts';
@@ -31,6 +31,7 @@ export async function bootstrap(
   await Promise.all([
     ...stockObjects().map(({ kind, object: stock }) => createIfMissing(client, kind, stock)),
     registerNode(client, options.nowMs),
+    createActivatorService(client),
   ]);
   if (options.domain !== null) await setDomain(client, options.domain);
 }
@@ -48,6 +49,15 @@ function stockObjects() {
       return kind === ConfigMap ? [{ kind, object: stock }] : [];
     },
   );
+}
+
+/** Empty until the data plane fills it in: "no activator yet" is not "no such Service" (CP-518). */
+async function createActivatorService(client: KubeClient): Promise<void> {
+  const metadata = { namespace: SYSTEM_NAMESPACE, name: ACTIVATOR_SERVICE };
+  const service = { ...object('v1', 'Service', ACTIVATOR_SERVICE), metadata };
+  await createIfMissing(client, CoreService, service);
+  const endpoints = { ...object('v1', 'Endpoints', ACTIVATOR_SERVICE), metadata };
+  await createIfMissing(client, Endpoints, endpoints);
 }
 
 async function setDomain(client: KubeClient, domain: string): Promise<void> {

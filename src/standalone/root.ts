@@ -230,6 +230,7 @@ class Root {
     this.#kubeconfig = message.kubeconfig;
     this.#autoscalerPort = message.autoscalerPort;
     this.#isControlUp = true;
+    if (!isFirst) this.#announceReturn('control', this.#control.pid);
     if (isFirst) this.#initDataPlane();
     this.#checkReady();
   }
@@ -237,6 +238,7 @@ class Root {
   #handleDataPlane(message: FromDataPlane): void {
     switch (message.type) {
       case 'up':
+        if (this.#activatorPort !== 0) this.#announceReturn('data-plane', this.#dataPlane.pid);
         this.#activatorPort = message.activatorPort;
         this.#isDataPlaneUp = true;
         this.#checkReady();
@@ -306,7 +308,8 @@ class Root {
   }
 
   #handleLine(role: string, line: string): void {
-    this.#terminal.childLine(role, line);
+    // On the way down every part misses the others; that is no news.
+    if (!this.#isStopping) this.#terminal.childLine(role, line);
     if (!line.includes(WAKE_PHASE_MESSAGE)) return;
     const entry = parseEntry(line);
     if (entry?.message !== WAKE_PHASE_MESSAGE) return;
@@ -321,6 +324,10 @@ class Root {
     else this.#isDataPlaneUp = false;
     const text = `the ${role} process ended (${how}); starting it again`;
     this.#terminal.say('WARN', 'role process ended', { role, how }, text);
+  }
+
+  #announceReturn(role: string, pid: number): void {
+    this.#terminal.say('INFO', 'role process back', { role, pid }, `the ${role} process is back`);
   }
 
   #fail(message: string, exitCode: number): void {
