@@ -1,7 +1,7 @@
-// What an author may leave out (WH-30 to WH-42): fills in a Revision's spec, container names, probes
-// and traffic from the current config maps. The webhook stores the result; reconcilers apply it to
-// copies before they compare (CP-23, CP-124). Every function changes the object it is given, which
-// must be the caller's own copy, and applying it twice equals applying it once.
+// What an author may leave out (WH-30 to WH-42): fills in a Revision's spec, container names,
+// probes and traffic from the current config maps. The webhook stores the result; reconcilers apply
+// it to copies before they compare (CP-23, CP-124). Every function changes the object it is given,
+// which must be the caller's own copy, and applying it twice equals applying it once.
 
 import type { FeaturesConfig } from './config/features.ts';
 import type { Template } from './config/go-template.ts';

@@ -1,6 +1,6 @@
 // Durations in Go syntax (`1h5m`, `300ms`), as Knative's annotations and config maps write them.
-// Held as numbers: nanoseconds where precision is checked, milliseconds everywhere else. Numbers are
-// exact up to 2^53 ns (104 days), far beyond every limit in use. Pure.
+// Held as numbers: nanoseconds where precision is checked, milliseconds everywhere else. Numbers
+// are exact up to 2^53 ns (104 days), far beyond every limit in use. Pure.
 
 const NS_PER_UNIT: Readonly<Record<string, number>> = {
   ns: 1,

@@ -1,6 +1,6 @@
 // Validation errors as the webhook reports them (WH-20 to WH-23): each has a message, the paths it
-// concerns, optional details and a level. Sets of them are merged and printed in one fixed order, so
-// that the text an API user sees is the same however the checks ran. Pure.
+// concerns, optional details and a level. Sets of them are merged and printed in one fixed order,
+// so that the text an API user sees is the same however the checks ran. Pure.
 
 export interface FieldError {
   readonly message: string;

@@ -1,5 +1,5 @@
-// Names of objects derived from other objects (CP-60 to CP-62). Names fit Kubernetes' 63 characters;
-// a parent too long to fit is shortened and made unique by its MD5. Pure.
+// Names of objects derived from other objects (CP-60 to CP-62). Names fit Kubernetes' 63
+// characters; a parent too long to fit is shortened and made unique by its MD5. Pure.
 
 import { createHash } from 'node:crypto';
 

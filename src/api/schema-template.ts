@@ -1,5 +1,5 @@
-// The structural schema of a Revision's spec (CP-84): the subset of a pod that Serving lets through.
-// What is not listed is pruned before any webhook sees it.
+// The structural schema of a Revision's spec (CP-84): the subset of a pod that Serving lets
+// through. What is not listed is pruned before any webhook sees it.
 
 import {
   bool,

@@ -2,6 +2,7 @@
 // kind looks at a handler that wakes the right keys (CP-10, CP-11). Nothing else lives here.
 
 import type { PodAutoscaler } from '../api/autoscaling.ts';
+import { findCondition, READY } from '../api/conditions.ts';
 import type { ConfigMember } from '../api/config/registry.ts';
 import type { CoreService, Deployment, Endpoints, Pod } from '../api/core.ts';
 import * as kinds from '../api/kinds.ts';
@@ -87,11 +88,12 @@ class Wiring {
     const made = createConfigurationReconciler(this.#context);
     const configurations = this.#loop('configuration', made);
     this.#watch<Configuration>(kinds.Configuration, enqueueChange(configurations));
-    this.#watch<Revision>(kinds.Revision, enqueueOwner(configurations, 'Configuration'));
+    const toConfigurations = enqueueOwner<Revision>(configurations, 'Configuration');
+    this.#watch<Revision>(kinds.Revision, unlessMinor(toConfigurations));
 
     const gc = this.#loop('gc', { reconciler: new RevisionGc(this.#context), recorder: null });
     this.#watch<Configuration>(kinds.Configuration, enqueueChange(gc));
-    this.#watch<Revision>(kinds.Revision, enqueueOwner(gc, 'Configuration'));
+    this.#watch<Revision>(kinds.Revision, unlessMinor(enqueueOwner(gc, 'Configuration')));
     this.#resync(gc, kinds.Configuration, ['gc']);
   }
 
@@ -178,11 +180,12 @@ class Wiring {
   #watchReferences(controller: Controller, tracker: ReferenceTracker): void {
     for (const kind of [kinds.Configuration, kinds.Revision]) {
       const name = kind.kind === 'Revision' ? 'Revision' : 'Configuration';
-      this.#watch<KubeObject>(kind, (current, previous) => {
+      const wake: ChangeHandler<KubeObject> = (current, previous) => {
         const { metadata } = (current ?? previous)!;
         const key = referenceKey(name, metadata.namespace, metadata.name);
         for (const observer of tracker.observersOf(key)) controller.enqueue(observer);
-      });
+      };
+      this.#watch<KubeObject>(kind, unlessMinor(wake));
     }
   }
 
@@ -195,6 +198,30 @@ class Wiring {
     });
     this.#removers.push(remove);
   }
+}
+
+/**
+ * Drops changes nobody but the user looks at, such as replica counts: they come several times during
+ * a wake from zero, and everything that depends on the object would run for nothing.
+ */
+function unlessMinor<T extends KubeObject>(handler: ChangeHandler<T>): ChangeHandler<T> {
+  return (current, previous) => {
+    if (current !== null && previous !== null && deepEqual(outline(current), outline(previous))) {
+      return;
+    }
+    handler(current, previous);
+  };
+}
+
+function outline(object: KubeObject & { status?: Configuration['status'] }): unknown[] {
+  const { uid, generation, deletionTimestamp, labels, annotations } = object.metadata;
+  const { observedGeneration, latestCreatedRevisionName, latestReadyRevisionName } =
+    object.status ?? {};
+  return [
+    [uid, generation, deletionTimestamp, labels, annotations],
+    [observedGeneration, latestCreatedRevisionName, latestReadyRevisionName],
+    findCondition(object, READY),
+  ];
 }
 
 function enqueueChange<T extends KubeObject>(controller: Controller): ChangeHandler<T> {

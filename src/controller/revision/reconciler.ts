@@ -7,14 +7,20 @@ import type { PodAutoscaler } from '../../api/autoscaling.ts';
 import { CONDITION_SETS, READY } from '../../api/conditions.ts';
 import type { Container, Deployment, Pod } from '../../api/core.ts';
 import * as kinds from '../../api/kinds.ts';
-import { AUTOSCALING_CLASS_ANNOTATION, REVISION_UID_LABEL } from '../../api/labels.ts';
+import {
+  AUTOSCALING_CLASS_ANNOTATION,
+  DEPLOYMENT_HASH_LABEL,
+  REVISION_UID_LABEL,
+} from '../../api/labels.ts';
 import { deploymentName } from '../../api/naming.ts';
+import { objectKey } from '../../api/objects.ts';
 import type { Revision, RevisionContainerStatus, RevisionStatus } from '../../api/serving.ts';
 import { EventRecorder } from '../../kube/events.ts';
 import type { Lister, Reconciler } from '../../kube/types.ts';
 import { createOrGet, isControlledBy } from '../children.ts';
 import type { ControllerContext } from '../context.ts';
 import { type OwnCopy, type Pass, StatusPipeline, wrapError } from '../pipeline.ts';
+import { DeploymentHashes } from './deployment-hashes.ts';
 import {
   CONTAINER_HEALTHY,
   DEPLOYING,
@@ -42,11 +48,13 @@ export class RevisionReconciler {
   readonly #deployments: Lister<Deployment>;
   readonly #autoscalers: Lister<PodAutoscaler>;
   readonly #pods: Lister<Pod>;
+  readonly #hashes: DeploymentHashes;
 
   constructor(context: ControllerContext, recorder: EventRecorder) {
     const { informers } = context;
     this.#context = context;
     this.#recorder = recorder;
+    this.#hashes = new DeploymentHashes(context.systemNamespace);
     this.#deployments = informers.informer<Deployment>(kinds.Deployment).lister;
     this.#autoscalers = informers.informer<PodAutoscaler>(kinds.PodAutoscaler).lister;
     this.#pods = informers.informer<Pod>(kinds.Pod).lister;
@@ -65,25 +73,32 @@ export class RevisionReconciler {
     }
   }
 
+  forget(key: string): void {
+    this.#hashes.forget(key);
+  }
+
   /** CP-175. */
   async #reconcileDeployment(revision: OwnRevision, pass: Pass): Promise<Deployment> {
     const { client, systemNamespace } = this.#context;
     const { namespace, name } = revision.metadata;
     const childName = deploymentName(name);
-    const desired = makeDeployment(revision, pass.config, systemNamespace);
+    const make = (): Deployment => makeDeployment(revision, pass.config, systemNamespace);
     let live = this.#deployments.get(namespace, childName);
     if (live === undefined) {
       pass.conditions.markUnknown(RESOURCES_AVAILABLE, DEPLOYING);
       pass.conditions.markUnknown(CONTAINER_HEALTHY, DEPLOYING);
       try {
-        live = (await createOrGet(client, kinds.Deployment, desired)).object;
+        live = (await createOrGet(client, kinds.Deployment, make())).object;
       } catch (error) {
         throw wrapError(`failed to create deployment "${childName}"`, error);
       }
     }
     this.#requireOwned(revision, live, 'Deployment', pass);
-    const updated = updatedDeployment(live, desired);
-    if (updated !== undefined) live = await client.update(kinds.Deployment, updated);
+    const hash = this.#hashes.hashOf(objectKey(revision), revision, pass.config);
+    if (live.metadata.labels?.[DEPLOYMENT_HASH_LABEL] !== hash) {
+      const updated = updatedDeployment(live, make());
+      if (updated !== undefined) live = await client.update(kinds.Deployment, updated);
+    }
     this.#observeDeployment(live, pass);
     return live;
   }
@@ -195,6 +210,7 @@ export function createRevisionReconciler(context: ControllerContext): {
     lister: context.informers.informer<Revision>(kinds.Revision).lister,
     recorder,
     reconcileKind: (revision, pass) => kind.reconcileKind(revision, pass),
+    forget: (key) => kind.forget(key),
   });
   return { reconciler, recorder };
 }

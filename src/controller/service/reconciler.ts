@@ -207,7 +207,8 @@ function isSameConfiguration(
 ): boolean {
   return (
     isSameMetadata(live, desired) &&
-    deepEqual(defaultedSpec(live, config), defaultedSpec(desired, config))
+    (deepEqual(live.spec, desired.spec) ||
+      deepEqual(defaultedSpec(live, config), defaultedSpec(desired, config)))
   );
 }
 
