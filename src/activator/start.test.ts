@@ -23,17 +23,27 @@ import { revision, seededRandom } from './testing/harness.ts';
 let client: MemoryClient;
 let activator: RunningActivator;
 let stats: StatMessage[];
+let autoscaler: WebSocketServer;
 let agent: Agent;
 const pods: FakePod[] = [];
 const cleanups: (() => Promise<void> | void)[] = [];
 
-beforeEach(async () => {
-  const autoscaler = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+async function startAutoscaler(): Promise<void> {
+  autoscaler = new WebSocketServer({ host: '127.0.0.1', port: 0 });
   await once(autoscaler, 'listening');
-  stats = [];
   autoscaler.on('connection', (socket) => {
     socket.on('message', (data: RawData) => stats.push(...decodeStatMessages(data as Buffer)));
   });
+}
+
+function stopAutoscaler(): void {
+  for (const socket of autoscaler.clients) socket.terminate();
+  autoscaler.close();
+}
+
+beforeEach(async () => {
+  stats = [];
+  await startAutoscaler();
   client = new MemoryClient();
   const deps = { clock: systemClock, logger: silentLogger, random: seededRandom(3) };
   const informers = createInformerFactory(client, deps);
@@ -44,7 +54,10 @@ beforeEach(async () => {
     host: '127.0.0.1',
     port: 0,
     podName: 'activator-0',
-    autoscalerUrl: () => `ws://127.0.0.1:${(autoscaler.address() as AddressInfo).port}`,
+    autoscalerUrl: () => {
+      const address = autoscaler.address() as AddressInfo | null;
+      return address === null ? null : `ws://127.0.0.1:${address.port}`;
+    },
     systemNamespace: 'knative-serving',
     clusterDomain: 'cluster.local',
   });
@@ -52,10 +65,7 @@ beforeEach(async () => {
   activator = await starting;
   agent = new Agent({ keepAlive: true });
   cleanups.push(
-    () => autoscaler.close(),
-    () => {
-      for (const socket of autoscaler.clients) socket.terminate();
-    },
+    () => stopAutoscaler(),
     () => informers.stop(),
     () => {
       for (const pod of pods.splice(0)) pod.kill();
@@ -272,6 +282,21 @@ describe('activator on real sockets', () => {
         body: 'revision default/hello cannot start: ExitCode1: no such file\n',
       }),
     );
+  });
+
+  it('tells an autoscaler that was away what is waiting, as soon as it is back', async () => {
+    await deploy('hello');
+    stopAutoscaler();
+    const probe = () => get('', '', { 'User-Agent': 'kube-probe/1.33' });
+    await eventually(async () => expect((await probe()).status).toBe(500));
+    const answer = get('hello');
+    await systemClock.sleep(50);
+    await startAutoscaler();
+    await eventually(() => expect(stats.length).toBeGreaterThan(0));
+    const [first] = stats;
+    expect([first?.name, first?.stat.averageConcurrentRequests]).toEqual(['hello', 1]);
+    await list('hello', [await pod()]);
+    expect((await answer).status).toBe(200);
   });
 
   it('ACT-35: answers 504 when no pod comes in time', async () => {

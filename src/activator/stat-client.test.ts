@@ -70,7 +70,7 @@ describe('stat client', () => {
     opened = connected();
     (socket as WebSocket).terminate();
     while (client.isConnected) await new Promise((resolve) => setImmediate(resolve));
-    clock.advance(0);
+    clock.advance(25);
     await opened;
     expect(client.isConnected).toBe(true);
   });

@@ -72,9 +72,8 @@ export class StatClient implements StatSink {
 
   hurry(): void {
     if (this.#retryTimer === null || this.#isStopped) return;
-    const sinceDialMs = this.#options.clock.monotonicMs() - this.#lastDialMs;
     this.#retryTimer.cancel();
-    this.#dialAfter(Math.max(0, MIN_DIAL_GAP_MS - sinceDialMs));
+    this.#dialSoon();
   }
 
   /** ACT-149: without a close frame. */
@@ -89,21 +88,8 @@ export class StatClient implements StatSink {
   #dial(): void {
     this.#retryTimer = null;
     this.#lastDialMs = this.#options.clock.monotonicMs();
-    const url = this.#options.url();
-    if (url === null) {
-      this.#scheduleDial();
-      return;
-    }
-    let socket: WebSocket;
-    try {
-      socket = new WebSocket(url, {
-        perMessageDeflate: false,
-        followRedirects: false,
-        handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-        maxPayload: MAX_INCOMING_BYTES,
-      });
-    } catch (error) {
-      this.#options.logger.error({ error, url }, 'autoscaler address is not usable');
+    const socket = this.#createSocket();
+    if (socket === null) {
       this.#scheduleDial();
       return;
     }
@@ -114,6 +100,23 @@ export class StatClient implements StatSink {
       this.#options.logger.debug({ error }, 'connection to autoscaler failed');
     });
     socket.on('close', () => this.#closed());
+  }
+
+  /** Null when there is no address yet or none that can be dialled. */
+  #createSocket(): WebSocket | null {
+    try {
+      const url = this.#options.url();
+      if (url === null) return null;
+      return new WebSocket(url, {
+        perMessageDeflate: false,
+        followRedirects: false,
+        handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+        maxPayload: MAX_INCOMING_BYTES,
+      });
+    } catch (error) {
+      this.#options.logger.error({ error }, 'autoscaler address is not usable');
+      return null;
+    }
   }
 
   #opened(): void {
@@ -135,7 +138,13 @@ export class StatClient implements StatSink {
       return;
     }
     this.#options.logger.warn({}, 'connection to autoscaler lost');
-    this.#dialAfter(0);
+    this.#dialSoon();
+  }
+
+  /** At once, unless the last dial was just now: a server that hangs up must not make us spin. */
+  #dialSoon(): void {
+    const sinceDialMs = this.#options.clock.monotonicMs() - this.#lastDialMs;
+    this.#dialAfter(Math.max(0, MIN_DIAL_GAP_MS - sinceDialMs));
   }
 
   #scheduleDial(): void {
