@@ -17,6 +17,8 @@ import { SpreadTicker } from './spread-ticker.ts';
 
 /** AS-64. */
 export const SCRAPE_PERIOD_MS = 1000;
+/** The longest stable window there is (AS-26); a Metric asking for more is refused. */
+export const MAX_WINDOW_SECONDS = 3600;
 
 interface Collection {
   readonly key: string;
@@ -167,8 +169,11 @@ function scrapeTargetOf(metric: Metric): ScrapeTarget | null {
 }
 
 function windowsOf(metric: Metric): { stableSeconds: number; panicSeconds: number } {
-  return {
-    stableSeconds: metric.spec.stableWindow / NS_PER_MS / 1000,
-    panicSeconds: metric.spec.panicWindow / NS_PER_MS / 1000,
-  };
+  const stableSeconds = metric.spec.stableWindow / NS_PER_MS / 1000;
+  const panicSeconds = metric.spec.panicWindow / NS_PER_MS / 1000;
+  for (const seconds of [stableSeconds, panicSeconds]) {
+    if (seconds > 0 && seconds <= MAX_WINDOW_SECONDS) continue;
+    throw new Error(`a window of ${seconds} s is not within (0, ${MAX_WINDOW_SECONDS}]`);
+  }
+  return { stableSeconds, panicSeconds };
 }

@@ -114,8 +114,8 @@ export class Deciders {
 
   /**
    * AS-154: decides now, if the revision is known to be at zero. Unlike the reference (AS-156) this
-   * includes a revision of which nothing is known yet but that it has no ready pod: after a restart,
-   * or with initial scale 0, the first request would wait for the tick, and nothing is gained by it.
+   * includes a revision of which nothing is known yet but that it has no ready pod: after a restart
+   * or with initial scale 0 the first request would wait for the tick, and nothing is gained by it.
    */
   poke(key: string): void {
     const decider = this.#deciders.get(key);

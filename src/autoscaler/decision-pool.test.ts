@@ -1,4 +1,5 @@
-// Threads cannot be transformed on the fly, so this one runs the built worker: `npm test` builds first.
+// Threads cannot be transformed on the fly, so this one runs the built worker: `npm test` builds
+// first.
 import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FLAG, STATE } from '../shm/metric-columns.ts';

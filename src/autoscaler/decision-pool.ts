@@ -9,7 +9,7 @@ import type { DecisionTask } from './decision-worker.ts';
 export const MAX_QUEUED_TASKS = 1024;
 
 export interface DecisionPool {
-  /** Rejects when the queue is full or a worker died; the rows are then decided at the next tick. */
+  /** Rejects when the queue is full or a worker died; the caller then decides the rows itself. */
   run(task: DecisionTask): Promise<Uint8Array>;
   close(): Promise<void>;
 }

@@ -221,7 +221,7 @@ export class MetricStore {
   }
 }
 
-/** Slabs double in size, so that a laptop pays for a handful of rows and a cluster for few slabs. */
+/** Slabs double in size: a laptop pays for a handful of rows, a cluster for few slabs. */
 function addSlab(slabClass: SlabClass, shape: RowShape): void {
   const rows = Math.min(FIRST_SLAB_ROWS * 2 ** slabClass.slabs.length, MAX_SLAB_ROWS);
   const slab = MetricSlab.allocate(shape, rows);

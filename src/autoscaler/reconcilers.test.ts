@@ -165,6 +165,24 @@ describe('Metric status', () => {
     expect(await condition()).toMatchObject({ type: 'Ready', status: 'True' });
   });
 
+  it.each([
+    [0, 'a window of 0 s is not within (0, 3600]'],
+    [1e18, 'a window of 1000000000 s is not within (0, 3600]'],
+  ])('a Metric with a window of %d ns costs a condition, not the memory', async (ns, text) => {
+    world = await World.start();
+    await world.client.create<Metric>(kinds.Metric, {
+      apiVersion: kinds.apiVersionOf(kinds.Metric),
+      kind: 'Metric',
+      metadata: { name: 'hello', namespace: NAMESPACE },
+      spec: { stableWindow: ns, panicWindow: 1e9, scrapeTarget: '' },
+    });
+    await world.settle();
+    expect(await condition()).toMatchObject({
+      reason: 'CollectionFailed',
+      message: `Failed to reconcile metric collection: ${text}`,
+    });
+  });
+
   it('AS-65: a Metric without its revision label cannot be scraped', async () => {
     world = await World.start();
     await world.client.create<Metric>(kinds.Metric, {

@@ -147,7 +147,7 @@ export function writeState(cells: Float64Array, at: number, state: ScaleState): 
   cells[at + STATE.excessBurstCapacity] = state.excessBurstCapacity;
 }
 
-/** A decision like the one before only extends that one's entry, so the history spans real changes. */
+/** A decision like the one before only extends its entry, so the history spans real changes. */
 function noteHistory(slab: MetricSlab, at: number, decision: ScaleDecision, nowMs: number): void {
   const { cells } = slab;
   const { state, reason } = decision;

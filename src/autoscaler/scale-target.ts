@@ -41,7 +41,7 @@ export class ScaleTargets {
   scale(pa: PodAutoscaler, replicas: number): Promise<void> {
     const key = objectKey(pa);
     const before = this.#pending.get(key);
-    // Without a write under way this one is sent before the call returns: every turn counts on a wake.
+    // Without a write under way this one is sent before the call returns: a wake waits for it.
     const mine =
       before === undefined
         ? this.#write(key, pa, replicas)

@@ -1,6 +1,7 @@
 // Config map `config-autoscaler` as a value (AS-4 to AS-12): one table of keys, one ordered list of
-// checks, the first failing one reported as Knative words it. Read by the autoscaler, the controller
-// and the webhook with these same rules. Pure; the result is frozen and replaced as a whole.
+// checks, the first failing one reported as Knative words it. Read by the autoscaler, the
+// controller and the webhook with these same rules. Pure; the result is frozen and replaced as a
+// whole.
 
 import { formatDurationMs, NS_PER_MS, parseDurationNs } from '../duration.ts';
 import {
