@@ -1,3 +1,5 @@
+// Server-side apply as far as it goes (KN-190 to KN-195), over HTTPS.
+
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ApiServer } from './start.ts';
 import {

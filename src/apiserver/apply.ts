@@ -1,6 +1,6 @@
-// Server-side apply, the minimum of KN-195: create or merge, with a memory of what each manager sent
-// last, so that fields it leaves out later are removed unless another manager's last configuration
-// still has them. No conflicts, no managedFields: whoever applies last wins. Pure.
+// Server-side apply, the minimum of KN-195: create or merge, with a memory of what each manager
+// sent last, so that fields it leaves out later are removed unless another manager's last
+// configuration still has them. No conflicts, no managedFields: whoever applies last wins. Pure.
 
 import { apiVersionOf, type Kind } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';

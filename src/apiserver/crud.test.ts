@@ -1,3 +1,6 @@
+// Create, update, patch and scale over HTTPS: what clients rely on, and every refusal they can
+// meet.
+
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ApiServer } from './start.ts';
 import {

@@ -1,7 +1,7 @@
-// Deletion (KN-200 to KN-206). An object goes at once unless something holds it: finalizers, a pod's
-// grace period, a namespace's content. Then it is only marked, and vanishes with the write that
-// removes the last hold. Collecting dependents is the garbage collector's work, through the API: this
-// file only puts the `foregroundDeletion` and `orphan` finalizers it acts on.
+// Deletion (KN-200 to KN-206). An object goes at once unless something holds it: finalizers, a
+// pod's grace period, a namespace's content. Then it is only marked, and vanishes with the write
+// that removes the last hold. Collecting dependents is the garbage collector's work, through the
+// API: this file only puts the `foregroundDeletion` and `orphan` finalizers it acts on.
 
 import { apiVersionOf, type Kind, Namespace, Pod } from '../api/kinds.ts';
 import type { ApiStatus, KubeObject } from '../api/objects.ts';
@@ -160,7 +160,9 @@ function terminating(namespace: KubeObject): KubeObject {
 
 const POLICIES: readonly string[] = ['Background', 'Foreground', 'Orphan'];
 
-/** Options from the body and the query (the query wins where both speak, as it is closer at hand). */
+/**
+ * Options from the body and the query (the query wins where both speak, as it is closer at hand).
+ */
 export function parseDeleteOptions(
   kind: Kind,
   name: string,

@@ -1,3 +1,6 @@
+// Deletion over HTTPS: finalizers, propagation, pods, collections and namespaces (KN-200 to
+// KN-206).
+
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ApiServer } from './start.ts';
 import {

@@ -1,5 +1,5 @@
-// Discovery documents (KN-110 to KN-115), made once from the kinds' rows: the aggregated form current
-// clients ask for, its beta, and the legacy documents other tools read. Pure.
+// Discovery documents (KN-110 to KN-115), made once from the kinds' rows: the aggregated form
+// current clients ask for, its beta, and the legacy documents other tools read. Pure.
 
 import { createHash } from 'node:crypto';
 import type { Kind } from '../api/kinds.ts';

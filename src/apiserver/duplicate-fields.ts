@@ -5,7 +5,9 @@
 /** Paths of duplicated members, e.g. `spec.replicas` or `spec.containers[0].image`. */
 export function findDuplicateFields(json: string): string[] {
   const duplicates: string[] = [];
-  /** Per open container: member names seen (null for arrays), its path, position of the next item. */
+  /**
+   * Per open container: member names seen (null for arrays), its path, position of the next item.
+   */
   const stack: { seen: Set<string> | null; path: string; index: number }[] = [];
   let path = '';
   let at = 0;

@@ -1,3 +1,5 @@
+// What survives: kill -9 of a real child process, restarts, a second instance, a damaged directory.
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';

@@ -1,6 +1,6 @@
 // Who may ask. The API starts processes, so to a web page it must not exist: any request with an
-// Origin or under a foreign host name is refused before its path is looked at, and everything but the
-// health checks needs the bearer token. Pure.
+// Origin or under a foreign host name is refused before its path is looked at, and everything but
+// the health checks needs the bearer token. Pure.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';

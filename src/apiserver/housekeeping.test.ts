@@ -1,3 +1,5 @@
+// Expiry of events, on a clock moved by hand.
+
 import { expect, test } from 'vitest';
 import { Event } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';

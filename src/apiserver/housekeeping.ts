@@ -1,5 +1,5 @@
-// The two things the server itself has to tidy: namespaces that are being deleted (KN-205: empty them,
-// then let them go) and events, which expire after an hour (KN-242).
+// The two things the server itself has to tidy: namespaces that are being deleted (KN-205: empty
+// them, then let them go) and events, which expire after an hour (KN-242).
 
 import { Event, Namespace } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';

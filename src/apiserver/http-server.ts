@@ -12,7 +12,9 @@ import { badRequest, type StatusError, tooLarge } from './status-error.ts';
 
 /** KN-211. */
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
-/** A body above the limit is read and dropped up to here, so that its sender gets to see the 413. */
+/**
+ * A body above the limit is read and dropped up to here, so that its sender gets to see the 413.
+ */
 const MAX_DISCARDED_BYTES = 16 * 1024 * 1024;
 /** Longest request line plus headers. */
 const MAX_HEADER_BYTES = 64 * 1024;

@@ -1,3 +1,5 @@
+// Ages as kubectl prints them.
+
 import { expect, test } from 'vitest';
 import { humanAge, humanDuration } from './human-age.ts';
 

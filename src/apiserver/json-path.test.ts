@@ -1,3 +1,5 @@
+// The JSONPath subset of printer columns.
+
 import { expect, test } from 'vitest';
 import { compileJsonPath } from './json-path.ts';
 

@@ -1,5 +1,5 @@
-// The part of Kubernetes JSONPath that printer columns use (KN-142): members, quoted members, indexes,
-// wildcards and equality filters on one member. Compiled once per column. Pure.
+// The part of Kubernetes JSONPath that printer columns use (KN-142): members, quoted members,
+// indexes, wildcards and equality filters on one member. Compiled once per column. Pure.
 
 type Step = (values: unknown[]) => unknown[];
 

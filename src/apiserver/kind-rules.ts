@@ -1,5 +1,6 @@
-// What the server itself sets on built-in kinds: the few defaults clients rely on and the state a new
-// object starts with. Everything else about a kind is data in src/api/kinds.ts. Pure; copies on write.
+// What the server itself sets on built-in kinds: the few defaults clients rely on and the state a
+// new object starts with. Everything else about a kind is data in src/api/kinds.ts. Pure; copies on
+// write.
 
 import { ALL_KINDS, type Kind } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';

@@ -1,5 +1,5 @@
-// The kubeconfig text that lets kubectl and kn reach this server (KN-1). The caller writes it, 0600:
-// it holds the token.
+// The kubeconfig text that lets kubectl and kn reach this server (KN-1). The caller writes it,
+// 0600: it holds the token.
 
 import { stringify } from 'yaml';
 

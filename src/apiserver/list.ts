@@ -1,6 +1,6 @@
-// Lists (KN-151 to KN-153): selection, chunking, and the promise of each resourceVersion form. Chunks
-// of one list show one state: later chunks undo what happened since through the change history, so
-// nothing has to be kept per list.
+// Lists (KN-151 to KN-153): selection, chunking, and the promise of each resourceVersion form.
+// Chunks of one list show one state: later chunks undo what happened since through the change
+// history, so nothing has to be kept per list.
 
 import type { Kind } from '../api/kinds.ts';
 import type { Clock } from '../clock/clock.ts';

@@ -1,3 +1,5 @@
+// Lists over HTTPS: order, chunks of one snapshot, exact versions, tables.
+
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ApiServer } from './start.ts';
 import {

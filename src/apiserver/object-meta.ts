@@ -1,5 +1,5 @@
-// Rules about `metadata`: names, labels, owner references, what a client may change and what only the
-// server sets (KN-170 to KN-172, KN-202). Pure, apart from the uid and suffix it is handed.
+// Rules about `metadata`: names, labels, owner references, what a client may change and what only
+// the server sets (KN-170 to KN-172, KN-202). Pure, apart from the uid and suffix it is handed.
 
 import type { Kind } from '../api/kinds.ts';
 import type { KubeObject, ObjectMeta, OwnerReference } from '../api/objects.ts';

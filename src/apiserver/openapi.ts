@@ -1,6 +1,6 @@
-// OpenAPI v3 (KN-120 to KN-124): an index and one document per group version, generated from the kinds'
-// schemas. kubectl reads two things from it: fields, for `explain`, and whether the patch operation
-// takes `fieldValidation`, which moves validation to the server. Made on first use.
+// OpenAPI v3 (KN-120 to KN-124): an index and one document per group version, generated from the
+// kinds' schemas. kubectl reads two things from it: fields, for `explain`, and whether the patch
+// operation takes `fieldValidation`, which moves validation to the server. Made on first use.
 
 import { createHash } from 'node:crypto';
 import { type Kind, resourcePath } from '../api/kinds.ts';

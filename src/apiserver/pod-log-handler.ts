@@ -1,5 +1,5 @@
-// GET …/pods/<name>/log (KN-231): checks the request against the Pod, then streams what the injected
-// source gives.
+// GET …/pods/<name>/log (KN-231): checks the request against the Pod, then streams what the
+// injected source gives.
 
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';

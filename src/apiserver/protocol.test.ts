@@ -1,3 +1,6 @@
+// Everything that is not an object: discovery, OpenAPI, logs, protobuf bodies, reviews,
+// services/proxy.
+
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';

@@ -1,6 +1,6 @@
-// Bytes to objects: JSON, YAML, and protobuf for the built-in kinds kubectl sends that way. Everything
-// is plain JSON afterwards. A member called `__proto__` is refused here, once, so that merging code
-// may copy members without a second thought.
+// Bytes to objects: JSON, YAML, and protobuf for the built-in kinds kubectl sends that way.
+// Everything is plain JSON afterwards. A member called `__proto__` is refused here, once, so that
+// merging code may copy members without a second thought.
 
 import { parse as parseYaml } from 'yaml';
 import type { KubeObject } from '../api/objects.ts';

@@ -1,6 +1,6 @@
-// Requests on resources: get, list, create, update, patch and delete, the same for every kind; status
-// and scale are the same paths with another view of the object. Watches and logs stream and live
-// beside.
+// Requests on resources: get, list, create, update, patch and delete, the same for every kind;
+// status and scale are the same paths with another view of the object. Watches and logs stream and
+// live beside.
 
 import type { Kind } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';

@@ -18,7 +18,10 @@ export interface ResourcePath {
   rest: string;
 }
 
-/** Subresources that exist on a Namespace, where the path is otherwise that of a namespaced resource. */
+/**
+ * Subresources that exist on a Namespace, where the path is otherwise that of a namespaced
+ * resource.
+ */
 const NAMESPACE_SUBRESOURCES = new Set(['status', 'finalize']);
 
 function decodeSegments(path: string): string[] {

@@ -26,8 +26,7 @@ export const REVIEW_RESOURCES: Readonly<Record<string, readonly ListedResource[]
   ],
 };
 
-const REVIEW_PATH =
-  /^\/apis\/(authentication\.k8s\.io\/v1|authorization\.k8s\.io\/v1)\/(?:namespaces\/[^/]+\/)?([a-z]+)$/;
+const REVIEW_PATH = /^\/apis\/([a-z.]+\.k8s\.io\/v1)\/(?:namespaces\/[^/]+\/)?([a-z]+)$/;
 
 /** The kind a path asks for, or undefined. */
 export function findReview(path: string): { apiVersion: string; kind: string } | undefined {

@@ -1,5 +1,5 @@
-// Which part of the server answers a path: version and health, discovery, OpenAPI, reviews, watches,
-// logs, services/proxy, and for everything else the generic resource handler.
+// Which part of the server answers a path: version and health, discovery, OpenAPI, reviews,
+// watches, logs, services/proxy, and for everything else the generic resource handler.
 
 import type { Discovery } from './discovery.ts';
 import type { Guard } from './guard.ts';

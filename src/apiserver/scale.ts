@@ -1,5 +1,5 @@
-// The `scale` subresource (KN-230): any kind that has it is seen as `autoscaling/v1 Scale` and scaled by
-// `spec.replicas`. Pure.
+// The `scale` subresource (KN-230): any kind that has it is seen as `autoscaling/v1 Scale` and
+// scaled by `spec.replicas`. Pure.
 
 import type { LabelSelector } from '../api/core.ts';
 import type { Kind } from '../api/kinds.ts';

@@ -1,3 +1,5 @@
+// Who is let in and what is refused before it is looked at.
+
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ApiServer } from './start.ts';

@@ -1,3 +1,5 @@
+// Label and field selectors, row by row.
+
 import { expect, test } from 'vitest';
 import { ConfigMap, Event, KnativeService, Pod } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';

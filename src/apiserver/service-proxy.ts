@@ -1,5 +1,5 @@
-// services/<name>:<port>/proxy/<path>: an HTTP request to a Service's first ready endpoint, relayed with
-// the API's credentials taken off. `pilotlight why` and `top` read the autoscaler this way.
+// services/<name>:<port>/proxy/<path>: an HTTP request to a Service's first ready endpoint, relayed
+// with the API's credentials taken off. `pilotlight why` and `top` read the autoscaler this way.
 
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import type * as core from '../api/core.ts';

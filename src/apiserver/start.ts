@@ -1,5 +1,5 @@
-// Starts the embedded Kubernetes-style API server: identity, database, store, one generic path for all
-// kinds, HTTPS on loopback. Wiring only.
+// Starts the embedded Kubernetes-style API server: identity, database, store, one generic path for
+// all kinds, HTTPS on loopback. Wiring only.
 
 import { randomInt } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
@@ -35,7 +35,10 @@ const FIXED_NAMESPACES = ['default', 'kube-system'];
 export interface ApiServerOptions {
   /** Holds `pki/` and `store/`; null = nothing is kept. */
   dataDir: string | null;
-  /** When a write is acknowledged: in the kernel (survives kill -9), or on disk (survives power loss). */
+  /**
+   * When a write is acknowledged: in the kernel (survives kill -9), or on disk (survives power
+   * loss).
+   */
   durability: Durability;
   /** Address to listen on, normally 127.0.0.1. */
   host: string;

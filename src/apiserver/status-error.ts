@@ -1,6 +1,6 @@
-// Every way a request can fail, as the Status body clients understand (KN-210, KN-211). Handlers throw
-// these; one place turns them into an HTTP answer. Texts are what kubectl and kn print, so they follow
-// Kubernetes word for word.
+// Every way a request can fail, as the Status body clients understand (KN-210, KN-211). Handlers
+// throw these; one place turns them into an HTTP answer. Texts are what kubectl and kn print, so
+// they follow Kubernetes word for word.
 
 import { type Kind, resourceName } from '../api/kinds.ts';
 import type { ApiStatus } from '../api/objects.ts';

@@ -1,3 +1,5 @@
+// Pruning, defaults, violations and duplicated members.
+
 import { expect, test } from 'vitest';
 import { findDuplicateFields } from './duplicate-fields.ts';
 import {

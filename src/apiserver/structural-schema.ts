@@ -52,9 +52,10 @@ const TYPE_FIELDS = new Set(['apiVersion', 'kind', 'metadata']);
 const joined = (path: string, field: string): string => (path === '' ? field : `${path}.${field}`);
 
 /**
- * The object without fields its schema does not know; paths of dropped ones go to `unknown`. Without
- * schema only `metadata` is checked. Returns the same reference when nothing was dropped. Here and
- * below, members that are the very same value in `baseline` went through before and are skipped.
+ * The object without fields its schema does not know; paths of dropped ones go to `unknown`.
+ * Without schema only `metadata` is checked. Returns the same reference when nothing was dropped.
+ * Here and below, members that are the very same value in `baseline` went through before and are
+ * skipped.
  */
 export function pruneObject(
   object: JsonObject,

@@ -1,3 +1,5 @@
+// Cells of the built-in kinds; every kind has as many cells as columns.
+
 import { expect, test } from 'vitest';
 import type { Kind } from '../api/kinds.ts';
 import { ALL_KINDS, ConfigMap, Deployment, Endpoints, Event, findKind, Pod } from '../api/kinds.ts';

@@ -1,5 +1,5 @@
-// Tables as kubectl prints them (KN-140 to KN-144): columns from a kind's row, or hand-written cells
-// where a built-in kind shows more than a path. Pure; time is an argument.
+// Tables as kubectl prints them (KN-140 to KN-144): columns from a kind's row, or hand-written
+// cells where a built-in kind shows more than a path. Pure; time is an argument.
 
 import type { Kind, PrinterColumn } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';

@@ -1,3 +1,5 @@
+// One watch against a store in memory and a socket that can be made slow.
+
 import { expect, test } from 'vitest';
 import { ConfigMap } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';

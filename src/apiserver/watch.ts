@@ -1,8 +1,8 @@
-// One watch: replays what the client has not seen, then follows (KN-155 to KN-159). Events are pulled
-// from the kind's history by a cursor, so the history is the watcher's only buffer: a client that
-// reads too slowly simply falls behind in it, and one that falls out of it is told 410 and closed.
-// Invariant: every change after the cursor is delivered once, in revision order.
-// Hot: `changed` runs per watcher and write, in the turn of the write; no timers, no copies.
+// One watch: replays what the client has not seen, then follows (KN-155 to KN-159). Events are
+// pulled from the kind's history by a cursor, so the history is the watcher's only buffer: a client
+// that reads too slowly simply falls behind in it, and one that falls out of it is told 410 and
+// closed. Invariant: every change after the cursor is delivered once, in revision order. Hot:
+// `changed` runs per watcher and write, in the turn of the write; no timers, no copies.
 
 import type { Kind } from '../api/kinds.ts';
 import { apiVersionOf } from '../api/kinds.ts';

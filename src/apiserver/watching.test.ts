@@ -1,3 +1,5 @@
+// Watches over HTTPS: replay, selectors, initial events, bookmarks, expiry, broken connections.
+
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FakeClock } from '../clock/fake-clock.ts';
 import { REVISION_WAIT_MS } from './list.ts';

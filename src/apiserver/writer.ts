@@ -1,8 +1,8 @@
-// Create, update and patch, the same way for every kind (KN-170 to KN-178): decode, admission, checks,
-// commit. Optimistic: a write is prepared on the newest state and committed only if that is still the
-// newest, otherwise prepared again; so admission may take its time without a lock.
-// Invariant: between the last look at `latest` and the commit there is no await.
-// Hot: the wake path is a patch through here. Objects are copied only along what changes.
+// Create, update and patch, the same way for every kind (KN-170 to KN-178): decode, admission,
+// checks, commit. Optimistic: a write is prepared on the newest state and committed only if that is
+// still the newest, otherwise prepared again; so admission may take its time without a lock.
+// Invariant: between the last look at `latest` and the commit there is no await. Hot: the wake path
+// is a patch through here. Objects are copied only along what changes.
 
 import { randomUUID } from 'node:crypto';
 import type { AdmissionPlugin, AdmissionRequest } from '../api/admission.ts';
@@ -79,7 +79,9 @@ export interface WriterDependencies {
   onUnknownField?: (kind: Kind, path: string) => void;
 }
 
-/** Makes the next state from the newest one; throws StatusError when it cannot. Must not change it. */
+/**
+ * Makes the next state from the newest one; throws StatusError when it cannot. Must not change it.
+ */
 export type Transform = (current: Stored) => KubeObject;
 
 export class ObjectWriter {
@@ -206,7 +208,8 @@ export class ObjectWriter {
     const old = current.object;
     if (request.subresource === 'status') {
       const { status } = candidate as unknown as JsonObject;
-      // Built-in kinds take metadata along with a status (a kubelet annotates its pods); CRDs do not.
+      // Built-in kinds take metadata along with a status (a kubelet annotates its pods); CRDs do
+      // not.
       const metadata = request.kind.custom
         ? { ...old.metadata }
         : keepServerMetadata(candidate.metadata, old.metadata);

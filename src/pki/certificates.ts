@@ -1,6 +1,6 @@
 // A small certificate authority: one self-signed CA and serving certificates under it, ECDSA P-256.
-// The X.509 library is loaded only when something has to be issued, since loading costs a quarter of
-// a second and a second start of the program finds its certificates on disk.
+// The X.509 library is loaded only when something has to be issued, since loading costs a quarter
+// of a second and a second start of the program finds its certificates on disk.
 
 import { webcrypto, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
@@ -126,7 +126,9 @@ export async function issueServingCertificate(
   };
 }
 
-/** True when the certificate was signed by `authority`, names every host and has `minimumDays` left. */
+/**
+ * True when the certificate was signed by `authority`, names every host and has `minimumDays` left.
+ */
 export function isServingCertificateUsable(
   certificatePem: string,
   authorityPem: string,

@@ -1,3 +1,5 @@
+// The identity a server keeps between starts.
+
 import { X509Certificate } from 'node:crypto';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
-// The embedded API server's lasting identity: CA, serving certificate and bearer token, made on first
-// start and kept in files only their owner can read. A serving certificate that is about to expire or
-// lacks a name is replaced under the same CA, so existing kubeconfig files stay valid.
+// The embedded API server's lasting identity: CA, serving certificate and bearer token, made on
+// first start and kept in files only their owner can read. A serving certificate that is about to
+// expire or lacks a name is replaced under the same CA, so existing kubeconfig files stay valid.
 
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';

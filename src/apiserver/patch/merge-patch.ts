@@ -1,4 +1,5 @@
-// JSON merge patch (RFC 7386, KN-173). Copies only what it changes: the target is shared with readers.
+// JSON merge patch (RFC 7386, KN-173). Copies only what it changes: the target is shared with
+// readers.
 
 import { isJsonObject } from './json-value.ts';
 

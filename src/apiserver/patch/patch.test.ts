@@ -1,3 +1,5 @@
+// Merge, JSON and strategic merge patches; none may change its target.
+
 import { expect, test } from 'vitest';
 import { applyJsonPatch } from './json-patch.ts';
 import { mergeNodeOf } from './merge-keys.ts';

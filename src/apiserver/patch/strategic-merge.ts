@@ -1,6 +1,6 @@
-// Strategic merge patch for built-in kinds (KN-173): a merge patch whose lists merge by key, with the
-// directives `$patch`, `$retainKeys`, `$setElementOrder/…` and `$deleteFromPrimitiveList/…`. Copies
-// only what it changes. Pure.
+// Strategic merge patch for built-in kinds (KN-173): a merge patch whose lists merge by key, with
+// the directives `$patch`, `$retainKeys`, `$setElementOrder/…` and `$deleteFromPrimitiveList/…`.
+// Copies only what it changes. Pure.
 
 import { badRequest } from '../status-error.ts';
 import { isJsonObject, type JsonObject } from './json-value.ts';
@@ -96,8 +96,8 @@ function removeFromSet(merged: JsonObject, directive: string, values: unknown): 
 }
 
 /**
- * Items the client listed come in its order; each item only the server knows stays behind the one it
- * followed.
+ * Items the client listed come in its order; each item only the server knows stays behind the one
+ * it followed.
  */
 function reorder(
   list: readonly unknown[],

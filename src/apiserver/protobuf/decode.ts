@@ -1,6 +1,6 @@
-// Kubernetes protobuf bodies to plain JSON (KN-135): the `k8s\0` envelope, then the message named in
-// it, read by the field tables beside. kubectl sends its imperative commands this way and does not
-// fall back. Answers stay JSON, which clients accept.
+// Kubernetes protobuf bodies to plain JSON (KN-135): the `k8s\0` envelope, then the message named
+// in it, read by the field tables beside. kubectl sends its imperative commands this way and does
+// not fall back. Answers stay JSON, which clients accept.
 
 import { BinaryReader, type WireType } from '@bufbuild/protobuf/wire';
 import type { JsonObject } from '../patch/json-value.ts';

@@ -1,7 +1,7 @@
-// The last changes of one kind, oldest first, so that a watch can resume from a resource version and
-// a list can be answered as of an earlier one. Bounded by count and by bytes; what falls out is gone
-// and asking for it is answered 410.
-// Invariant: revisions strictly increase; every change after `droppedThrough` is here.
+// The last changes of one kind, oldest first, so that a watch can resume from a resource version
+// and a list can be answered as of an earlier one. Bounded by count and by bytes; what falls out is
+// gone and asking for it is answered 410. Invariant: revisions strictly increase; every change
+// after `droppedThrough` is here.
 
 import type { Change, Stored } from './stored.ts';
 

@@ -1,3 +1,5 @@
+// The store against a database that answers when the test says so.
+
 import { expect, test } from 'vitest';
 import { ConfigMap, Secret } from '../../api/kinds.ts';
 import type { KubeObject } from '../../api/objects.ts';

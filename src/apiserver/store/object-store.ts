@@ -88,8 +88,8 @@ export class ObjectStore {
   }
 
   /**
-   * Stores `object`, whose `metadata` must be the caller's own (its resourceVersion is set here). The
-   * caller has just read `latest` in this same turn and decided on it.
+   * Stores `object`, whose `metadata` must be the caller's own (its resourceVersion is set here).
+   * The caller has just read `latest` in this same turn and decided on it.
    */
   put(
     kind: Kind,

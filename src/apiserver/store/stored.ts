@@ -1,5 +1,5 @@
-// What the store holds and hands out. A stored object is parsed once and serialised once; both forms
-// are shared by lists, watches and the database and never change: a write makes a new one.
+// What the store holds and hands out. A stored object is parsed once and serialised once; both
+// forms are shared by lists, watches and the database and never change: a write makes a new one.
 
 import type { KubeObject } from '../../api/objects.ts';
 
@@ -19,7 +19,9 @@ export type AppliedConfigurations = Readonly<Record<string, KubeObject>>;
 
 export type ChangeType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
-/** One committed write. `stored` is the new state; for DELETED the final one, at its own revision. */
+/**
+ * One committed write. `stored` is the new state; for DELETED the final one, at its own revision.
+ */
 export interface Change {
   readonly type: ChangeType;
   readonly revision: number;
