@@ -78,7 +78,7 @@ const FULL: Plan = {
   memoryRequests: 100_000,
   starts: 12,
 };
-const TINY: Plan = { rounds: 2, roundMs: 80, latencyMs: 150, memoryRequests: 300, starts: 2 };
+const TINY: Plan = { rounds: 2, roundMs: 300, latencyMs: 200, memoryRequests: 300, starts: 2 };
 
 const BODIES = [1024, 100 * 1024] as const;
 /** Requests per second for latency: about a quarter of what one core can do. */
@@ -105,7 +105,7 @@ export async function run(options: QueueProxyBenchOptions): Promise<(QueueProxyR
   let targets: Target[] = [];
   try {
     await untilListening(appPort);
-    targets = await startTargets(appPort, options.peers, say);
+    targets = await startTargets(appPort, options, say);
     const samples = await measureCpu(load, targets, plan, say);
     const rows: (QueueProxyRow | StartRow)[] = [];
     for (const bodyBytes of BODIES) {
@@ -130,11 +130,12 @@ function startApp(port: number): ChildProcess {
 
 async function startTargets(
   appPort: number,
-  peers: readonly Peer[],
+  { tiny, peers }: QueueProxyBenchOptions,
   say: (line: string) => void,
 ): Promise<Target[]> {
   const targets = [directTarget(appPort)];
-  if (ensureNginx(say)) targets.push(await nginxTarget(appPort));
+  // The tiny run is part of the tests, which install nothing.
+  if (ensureNginx(say, { mayInstall: !tiny })) targets.push(await nginxTarget(appPort));
   for (const concurrency of CONCURRENCIES) targets.push(await oursTarget(appPort, concurrency));
   return [...targets, ...peers.map(peerTarget)];
 }

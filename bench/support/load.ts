@@ -8,17 +8,24 @@ import { BUILD, end, LOAD_CORE, spawnPinned } from './processes.ts';
 
 export class LoadGenerator {
   readonly #child: ChildProcess;
+  /** Rejects when the process ends, so that nobody waits for a dead one. */
+  readonly #died: Promise<never>;
 
   constructor() {
     const entry = join(BUILD, 'bench', 'support', 'load-worker.js');
     this.#child = spawnPinned(process.execPath, [entry], { core: LOAD_CORE, ipc: true });
+    this.#died = once(this.#child, 'exit').then(([code]) => {
+      throw new Error(`the load generator ended with code ${code}`);
+    });
+    // Ending it after the last order is how it should go; only `run` cares.
+    this.#died.catch(() => undefined);
   }
 
   /** One order at a time. */
   async run(order: LoadOrder): Promise<LoadResult> {
     const answer = once(this.#child, 'message');
     this.#child.send(order);
-    const [result] = (await answer) as [LoadResult];
+    const [result] = (await Promise.race([answer, this.#died])) as [LoadResult];
     return result;
   }
 

@@ -118,9 +118,16 @@ export async function oursTarget(appPort: number, containerConcurrency: number):
 }
 
 /** True when nginx is there, installing it if this is root on a Debian; else says why not. */
-export function ensureNginx(say: (line: string) => void): boolean {
+export function ensureNginx(
+  say: (line: string) => void,
+  options: { mayInstall: boolean },
+): boolean {
   if (spawnSync('nginx', ['-v']).status === 0) return true;
-  if (process.getuid?.() !== 0 || spawnSync('apt-get', ['--version']).status !== 0) {
+  const canInstall =
+    options.mayInstall &&
+    process.getuid?.() === 0 &&
+    spawnSync('apt-get', ['--version']).status === 0;
+  if (!canInstall) {
     say('nginx is not installed and cannot be installed here: its rows are skipped');
     return false;
   }

@@ -4,6 +4,7 @@
 import type { Clock } from '../clock/clock.ts';
 import { createLogger, type Logger, type LogLevel } from '../telemetry/logger.ts';
 import { type Environment, SettingsError } from './env-reader.ts';
+import { keepYoungGenerationSmall } from './process-memory.ts';
 import { QueueProxy } from './queue-proxy.ts';
 import { parseQueueProxySettings, type QueueProxySettings } from './settings.ts';
 
@@ -20,6 +21,8 @@ export interface QueueProxyStartOptions {
   readonly printError: (line: string) => void;
   /** Default: JSON lines on stdout at the configured level. */
   readonly createLogger?: (level: LogLevel) => Logger;
+  /** Settles how much memory the process may take. Default: keeps it small. */
+  readonly limitMemory?: () => void;
 }
 
 export interface RunningQueueProxy {
@@ -32,6 +35,7 @@ export interface RunningQueueProxy {
 export async function startQueueProxy(
   options: QueueProxyStartOptions,
 ): Promise<RunningQueueProxy | null> {
+  (options.limitMemory ?? keepYoungGenerationSmall)();
   let proxy: QueueProxy | null = null;
   let signals = 0;
   const begin = (): void => {
