@@ -92,6 +92,8 @@ export function up(
     programArgv: [process.execPath, fileURLToPath(new URL('../main.js', import.meta.url))],
     env: context.env,
   };
+  // Nobody reads any more (`| head`): the services go on all the same.
+  process.stdout.on('error', () => undefined);
   const terminal = new Terminal({
     format: settings.logFormat as 'auto' | 'plain' | 'json',
     output: process.stdout,

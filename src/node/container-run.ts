@@ -44,6 +44,7 @@ export class ContainerRun implements Terminable {
   #facts: ContainerFacts = WAITING;
   /** Id of the run that is starting or running; null otherwise. */
   #currentId: string | null = null;
+  #pid: number | null = null;
   #startedAtMs = 0;
   #earlyExit: ContainerExit | null = null;
   #isRunning = false;
@@ -79,6 +80,11 @@ export class ContainerRun implements Terminable {
     return this.#currentId;
   }
 
+  /** Its process group; null when it is hosted or not running. */
+  get pid(): number | null {
+    return this.#isRunning ? this.#pid : null;
+  }
+
   begin(): void {
     void this.#start();
   }
@@ -86,6 +92,7 @@ export class ContainerRun implements Terminable {
   /** Takes over a run that an earlier agent started, or its unnoticed end. */
   adopt(record: ContainerRecord, before: ContainerFacts | null): void {
     this.#currentId = record.spec.id;
+    this.#pid = record.pid;
     const lastState = before?.lastState ?? {};
     this.#facts = { ...WAITING, lastState, restartCount: record.spec.attempt };
     this.#markRunning(record.startedAtMs);
@@ -149,7 +156,8 @@ export class ContainerRun implements Terminable {
     if (!planned.ok) return this.#waitToPlan(planned.reason, planned.message);
     this.#currentId = planned.value.id;
     try {
-      const { startedAtMs } = await this.#deps.runtime.start(planned.value);
+      const { pid, startedAtMs } = await this.#deps.runtime.start(planned.value);
+      this.#pid = pid;
       this.#markRunning(startedAtMs);
       this.#deps.onStarted();
       this.#deps.onChange();

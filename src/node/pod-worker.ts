@@ -6,13 +6,14 @@
 import type { Container, Pod, Probe } from '../api/core.ts';
 import { Pod as PodKind } from '../api/kinds.ts';
 import { PORT_MAP_ANNOTATION, REVISION_LABEL } from '../api/labels.ts';
-import type { Clock } from '../clock/clock.ts';
+import type { Clock, TimerHandle } from '../clock/clock.ts';
 import { isNotFound, type KubeClient } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { logWakePhase } from '../telemetry/wake.ts';
 import { type AddressAllocator, formatPortMap, type PodAddress } from './addresses.ts';
 import { type PlanSettings, planContainer } from './container-plan.ts';
 import { ContainerRun } from './container-run.ts';
+import { listeningPorts, wrongPortMessage } from './listening.ts';
 import { actualPort, addressRequest, appContainer, isSidecar } from './pod-ports.ts';
 import {
   buildPodStatus,
@@ -45,6 +46,8 @@ export interface PodWorkerDeps {
 
 const DEFAULT_GRACE_SECONDS = 30;
 const REMOVE_RETRY_MS = 500;
+/** An app that starts has this long before anybody looks where it listens. */
+const PORT_LOOK_MS = 3_000;
 const HOPELESS_REASONS: ReadonlySet<string> = new Set(['ErrImagePull', 'CreateContainerError']);
 
 export class PodWorker {
@@ -56,6 +59,9 @@ export class PodWorker {
   #address: PodAddress | null = null;
   #startTime: string | null = null;
   #unschedulable: Unschedulable | null = null;
+  /** The app was seen listening elsewhere than on PORT. */
+  #wrongPort: Unschedulable | null = null;
+  #portTimer: TimerHandle | null = null;
   #isEnding = false;
   #isDiscarded = false;
 
@@ -183,7 +189,7 @@ export class PodWorker {
       probe: (probe, id, timeoutMs) => this.#probe(probe, container, id, timeoutMs),
       restart: (run) => void this.#restart(run),
       preStop: this.#preStopOf(container),
-      onStarted: () => this.#logStarted(container),
+      onStarted: () => this.#appStarted(container),
       onChange: () => this.#report(),
     });
   }
@@ -223,11 +229,32 @@ export class PodWorker {
     };
   }
 
-  #logStarted(container: Container): void {
+  #appStarted(container: Container): void {
+    if (container.name !== appContainer(this.#pod)?.name) return;
+    this.#watchPort(container);
     const revision = this.#pod.metadata.labels?.[REVISION_LABEL];
-    if (revision === undefined || container.name !== appContainer(this.#pod)?.name) return;
+    if (revision === undefined) return;
     const name = `${this.#pod.metadata.namespace ?? ''}/${revision}`;
     logWakePhase(this.#deps.logger, this.#deps.clock, name, 'started');
+  }
+
+  /** Looks where the app listens for as long as the pod is not ready. */
+  #watchPort(container: Container): void {
+    this.#portTimer?.cancel();
+    const look = () => {
+      const facts = [...this.#runs.values()].map((run) => run.facts);
+      const pid = this.#runs.get(container.name)?.pid ?? null;
+      const wanted = this.#address?.ports[addressRequest(this.#pod).userPort];
+      const isReady = facts.every((each) => each.ready);
+      if (this.#isEnding || pid === null || wanted === undefined) return;
+      const message = isReady ? null : wrongPortMessage(listeningPorts(pid), wanted);
+      if ((message ?? '') !== (this.#wrongPort?.message ?? '')) {
+        this.#wrongPort = message === null ? null : { reason: 'WrongPort', message };
+        this.#report();
+      }
+      if (!isReady) this.#watchPort(container);
+    };
+    this.#portTimer = this.#deps.clock.setTimer(PORT_LOOK_MS, look, { background: true });
   }
 
   /**
@@ -258,7 +285,7 @@ export class PodWorker {
         address: this.#address,
         startTime: this.#startTime,
         containers,
-        unschedulable: this.#unschedulable ?? this.#hopeless(),
+        unschedulable: this.#unschedulable ?? this.#hopeless() ?? this.#wrongPort,
         warnings: this.#warnings,
       },
       this.#deps.clock.nowMs(),
