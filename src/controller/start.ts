@@ -201,7 +201,7 @@ class Wiring {
 }
 
 /**
- * Drops changes nobody but the user looks at, such as replica counts: they come several times during
+ * Drops changes only the user looks at, such as replica counts: they come several times during
  * a wake from zero, and everything that depends on the object would run for nothing.
  */
 function unlessMinor<T extends KubeObject>(handler: ChangeHandler<T>): ChangeHandler<T> {
