@@ -346,3 +346,16 @@ test('KN-178: a denial reaches the client with the code and text of the plugin',
   asking.close();
   await denying.stop();
 });
+
+test('a status write takes annotations along for built-in kinds, not for Knative kinds', async () => {
+  const metadata = { name: 'annotated' };
+  const pods = '/api/v1/namespaces/default/pods';
+  const spec = { containers: [{ name: 'c', image: 'i' }] };
+  await client.post(pods, { apiVersion: 'v1', kind: 'Pod', metadata, spec });
+  await client.post(SERVICES, knativeService('annotated'));
+  const patch = { metadata: { annotations: { a: 'b' } }, status: { podIP: '127.1.0.1' } };
+  const pod = await client.merge(`${pods}/annotated/status`, patch);
+  expect([pod.body.metadata.annotations, pod.body.status.podIP]).toEqual([{ a: 'b' }, '127.1.0.1']);
+  const service = await client.merge(`${SERVICES}/annotated/status`, patch);
+  expect(service.body.metadata.annotations).toBeUndefined();
+});
