@@ -1,7 +1,7 @@
 // Applies one object as `kubectl apply` does: create it, or patch the difference between what was
 // applied last, what is wanted and what is there. Knative objects additionally learn which folder
-// their YAML came from, so that a relative workingDir means what its author meant; that annotation is
-// not remembered as applied, so a later `kubectl apply` of the same file leaves it alone.
+// their YAML came from, so that a relative workingDir means what its author meant; that annotation
+// is not remembered as applied, so a later `kubectl apply` of the same file leaves it alone.
 
 import { findKind, type Kind, resourceName, resourcePath } from '../api/kinds.ts';
 import { LAST_APPLIED_ANNOTATION } from '../api/labels.ts';

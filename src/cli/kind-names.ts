@@ -1,5 +1,6 @@
-// From what people type (`ksvc`, `revisions`, `pods`, `services.serving.knative.dev`) to kinds. As with
-// kubectl, a plain `services` means core Services (KN-261): built-in kinds win where names meet.
+// From what people type (`ksvc`, `revisions`, `pods`, `services.serving.knative.dev`) to kinds. As
+// with kubectl, a plain `services` means core Services (KN-261): built-in kinds win where names
+// meet.
 
 import { ALL_KINDS, type Kind, resourceName } from '../api/kinds.ts';
 import { CommandError, EXIT_USAGE } from './errors.ts';

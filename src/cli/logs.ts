@@ -1,5 +1,5 @@
-// `pilotlight logs <service>`: the output of all pods of a service, each line with its pod when there
-// are several. Following also picks up the pods that start later.
+// `pilotlight logs <service>`: the output of all pods of a service, each line with its pod when
+// there are several. Following also picks up the pods that start later.
 
 import type { Pod } from '../api/core.ts';
 import { KnativeService, Pod as PodKind, resourcePath } from '../api/kinds.ts';

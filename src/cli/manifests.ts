@@ -14,7 +14,9 @@ export interface Manifest {
   file: string;
   /** Absolute folder of the file. */
   folder: string;
-  /** The line on which `field` (`spec.template.spec.containers[0].image`), or its parent, stands. */
+  /**
+   * The line on which `field` (`spec.template.spec.containers[0].image`), or its parent, stands.
+   */
   lineOf(field: string): number;
 }
 

@@ -1,9 +1,9 @@
-// Gives every pod an address and its ports. On Linux that is an address of its own in 127.0.0.0/8 on
-// which the standard ports are free; where a wildcard listener holds one of them, and on systems that
-// answer only on 127.0.0.1, it is 127.0.0.1 with whatever ports are free. Nobody downstream may care:
-// Endpoints carry the real ports. User ports come from below the ephemeral range, so that an
-// outgoing connection never takes the port an app is about to listen on.
-// One verified address is kept ready, because a pod that wakes should not wait for seven test binds.
+// Gives every pod an address and its ports. On Linux that is an address of its own in 127.0.0.0/8
+// on which the standard ports are free; where a wildcard listener holds one of them, and on systems
+// that answer only on 127.0.0.1, it is 127.0.0.1 with whatever ports are free. Nobody downstream
+// may care: Endpoints carry the real ports. User ports come from below the ephemeral range, so that
+// an outgoing connection never takes the port an app is about to listen on. One verified address is
+// kept ready, because a pod that wakes should not wait for seven test binds.
 
 /** What can be known about sockets; real binds in production, a table in tests. */
 export interface PortProbe {

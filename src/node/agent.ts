@@ -1,6 +1,7 @@
 // The node agent ("kubelet") of a machine that is its own cluster: runs the pods the API holds as
 // processes and reports what becomes of them. Talks to the API and to a ContainerRuntime, to nobody
-// else. Restartable: what runs is found again through `runtime.list`, what was meant through the API.
+// else. Restartable: what runs is found again through `runtime.list`, what was meant through the
+// API.
 
 import type { Pod } from '../api/core.ts';
 import { Pod as PodKind } from '../api/kinds.ts';

@@ -48,8 +48,8 @@ export function findExecutable(
 
 /**
  * Where the process starts: the container's absolute workingDir if it exists, else that path under
- * the folder its YAML came from, else where `pilotlight up` was started. `usedFallback` is true when
- * a workingDir was asked for and exists nowhere.
+ * the folder its YAML came from, else where `pilotlight up` was started. `usedFallback` is true
+ * when a workingDir was asked for and exists nowhere.
  */
 export function resolveWorkingDir(
   workingDir: string | undefined,

@@ -1,6 +1,7 @@
 // Finds out where an app really listens when it does not listen on PORT, from the kernel's socket
 // tables: a process that ignores PORT never becomes ready, and nothing else would say why. Linux
-// only; elsewhere nothing is known. Looks at one process group; whatever cannot be read is not there.
+// only; elsewhere nothing is known. Looks at one process group; whatever cannot be read is not
+// there.
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 

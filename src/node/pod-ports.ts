@@ -17,7 +17,9 @@ export function isSidecar(container: Container): boolean {
   return container.name === QUEUE_PROXY_CONTAINER;
 }
 
-/** The container that gets PORT: the one with ports, or the only one besides the sidecar (CP-205). */
+/**
+ * The container that gets PORT: the one with ports, or the only one besides the sidecar (CP-205).
+ */
 export function appContainer(pod: Pod): Container | undefined {
   const users = pod.spec.containers.filter((container) => !isSidecar(container));
   return users.length === 1
@@ -94,7 +96,9 @@ function sidecarVariables(
   };
 }
 
-/** CP-213: one probe, or an array of them; text that is no JSON is left for the sidecar to refuse. */
+/**
+ * CP-213: one probe, or an array of them; text that is no JSON is left for the sidecar to refuse.
+ */
 export function rewriteProbes(text: string, address: PodAddress): string {
   if (text === '') return '';
   let parsed: unknown;
@@ -125,7 +129,10 @@ function rewriteProbe(probe: Probe | null, address: PodAddress): Probe | null {
   return changed;
 }
 
-/** Where a kubelet's request reaches the container: the sidecar on the pod's address, an app locally. */
+/**
+ * Where a kubelet's request reaches the container: the sidecar on the pod's address, an app
+ * locally.
+ */
 export function probeHost(container: Container, address: PodAddress): string {
   return isSidecar(container) ? address.ip : LOOPBACK;
 }

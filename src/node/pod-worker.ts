@@ -216,7 +216,9 @@ export class PodWorker {
     this.#deps.clock.setTimer(graceSeconds * 1000, kill, { background: true });
   }
 
-  /** CP-206: the sidecar's drain. Its admin port is on the pod's address, whoever declares the hook. */
+  /**
+   * CP-206: the sidecar's drain. Its admin port is on the pod's address, whoever declares the hook.
+   */
   #preStopOf(container: Container): (() => Promise<void>) | null {
     const hook = container.lifecycle?.preStop?.httpGet;
     if (hook === undefined) return null;
@@ -258,8 +260,9 @@ export class PodWorker {
   }
 
   /**
-   * A container that only a person can make startable. Said as `PodScheduled` False, which reaches the
-   * Revision at once (CP-185); a waiting reason alone would take as long as the progress deadline.
+   * A container that only a person can make startable. Said as `PodScheduled` False, which reaches
+   * the Revision at once (CP-185); a waiting reason alone would take as long as the progress
+   * deadline.
    */
   #hopeless(): Unschedulable | null {
     for (const { facts } of this.#runs.values()) {

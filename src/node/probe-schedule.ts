@@ -1,6 +1,6 @@
-// When to probe next and what a probe's answers mean, without doing any probing. Pure.
-// A readiness probe that names no period is eager (CP-222): at once, then after 5 ms growing by half
-// up to 100 ms until its first success; from then on, and for every other probe, a kubelet's rhythm.
+// When to probe next and what a probe's answers mean, without doing any probing. Pure. A readiness
+// probe that names no period is eager (CP-222): at once, then after 5 ms growing by half up to 100
+// ms until its first success; from then on, and for every other probe, a kubelet's rhythm.
 
 import type { Probe } from '../api/core.ts';
 
@@ -10,7 +10,9 @@ const EAGER_MAX_MS = 100;
 const DEFAULT_PERIOD_SECONDS = 10;
 const DEFAULT_TIMEOUT_SECONDS = 1;
 const DEFAULT_FAILURE_THRESHOLD = 3;
-/** An eager question may be held by the sidecar as long as one of its evaluations lasts (QP-100). */
+/**
+ * An eager question may be held by the sidecar as long as one of its evaluations lasts (QP-100).
+ */
 const EAGER_TIMEOUT_MS = 10_000;
 
 export interface ProbeState {

@@ -44,7 +44,9 @@ export interface ContainerRecord {
 export type ContainerSignal = 'SIGTERM' | 'SIGKILL';
 
 export interface ContainerRuntime {
-  /** Resolves once the process exists (or the sidecar listens); rejects with a sentence for people. */
+  /**
+   * Resolves once the process exists (or the sidecar listens); rejects with a sentence for people.
+   */
   start(spec: ContainerSpec): Promise<{ pid: number | null; startedAtMs: number }>;
   /** To the whole process group. Unknown or ended containers are ignored. */
   signal(id: string, signal: ContainerSignal): void;

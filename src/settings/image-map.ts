@@ -31,7 +31,9 @@ export function buildImageMap(texts: readonly string[]): ImageMap {
   );
 }
 
-/** Splits as a shell would without expanding anything: blanks separate, '…' and "…" keep together. */
+/**
+ * Splits as a shell would without expanding anything: blanks separate, '…' and "…" keep together.
+ */
 export function splitWords(text: string): string[] {
   const words: string[] = [];
   const pattern = /\s*((?:"[^"]*"|'[^']*'|[^\s"'])+)/g;

@@ -1,6 +1,6 @@
-// Which role this process plays: the first argument, `--role`, PILOTLIGHT_ROLE, or, when Knative put
-// its sidecar variables into the environment, the queue-proxy, so that the image can be named as
-// Knative's queue-sidecar-image without any argument. Pure.
+// Which role this process plays: the first argument, `--role`, PILOTLIGHT_ROLE, or, when Knative
+// put its sidecar variables into the environment, the queue-proxy, so that the image can be named
+// as Knative's queue-sidecar-image without any argument. Pure.
 
 /** Roles that are processes of their own. Everything else is a command for people. */
 export const PROCESS_ROLES = ['queueproxy', 'standalone-control', 'standalone-data-plane'] as const;

@@ -1,5 +1,5 @@
-// The built-in controllers against the embedded API server through real HTTPS: what the in-memory API
-// of their own tests promises, the real one keeps.
+// The built-in controllers against the embedded API server through real HTTPS: what the in-memory
+// API of their own tests promises, the real one keeps.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { AdmissionPlugin } from '../api/admission.ts';

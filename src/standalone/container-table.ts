@@ -1,6 +1,6 @@
-// Every container of the run, kept by the root so that the control and data-plane processes can come
-// and go without touching a pod. Processes are spawned here, in groups of their own; hosted sidecars
-// are handed to the data plane and handed over again whenever it had to be started anew.
+// Every container of the run, kept by the root so that the control and data-plane processes can
+// come and go without touching a pod. Processes are spawned here, in groups of their own; hosted
+// sidecars are handed to the data plane and handed over again whenever it had to be started anew.
 // Invariants: one exit per start is reported; a group is known to the reaper while it may live;
 // nothing of a container is left running once its exit was reported.
 

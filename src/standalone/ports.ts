@@ -1,5 +1,5 @@
-// Chooses the ports of a run before anything starts. A taken port is found by a plain bind, the only
-// check that also sees SO_REUSEPORT listeners; on Linux the holder is named.
+// Chooses the ports of a run before anything starts. A taken port is found by a plain bind, the
+// only check that also sees SO_REUSEPORT listeners; on Linux the holder is named.
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { LOOPBACK } from '../node/addresses.ts';

@@ -1,8 +1,8 @@
 // Makes sure nothing of a run survives it. Every process of a run carries a marker in its
 // environment, which children inherit however they detach themselves; whoever notices the end kills
-// the process groups it knows and then every process with the marker, until none is left.
-// A shell script keeps watch beside the root: it starts in a millisecond, needs one megabyte, and is
-// still there when the root is killed with -9 while the other processes are busy.
+// the process groups it knows and then every process with the marker, until none is left. A shell
+// script keeps watch beside the root: it starts in a millisecond, needs one megabyte, and is still
+// there when the root is killed with -9 while the other processes are busy.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -62,7 +62,9 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Resolves with how many processes were killed; gives up after a second on one that will not die. */
+/**
+ * Resolves with how many processes were killed; gives up after a second on one that will not die.
+ */
 export async function reap(
   options: { marker: string; groups?: Iterable<number>; except?: ReadonlySet<number> },
   clock: Clock,

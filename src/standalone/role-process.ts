@@ -1,8 +1,8 @@
 // One role process of standalone mode as the root sees it: started, listened to, started again when
 // it dies. A first death is answered at once; one that dies young again and again is given longer
-// and longer pauses, so a broken installation does not spin.
-// Beside it stands a spare: the same program, loaded and waiting for its first message. Loading takes
-// most of a start, so a killed role is back in a fraction of the second it may take.
+// and longer pauses, so a broken installation does not spin. Beside it stands a spare: the same
+// program, loaded and waiting for its first message. Loading takes most of a start, so a killed
+// role is back in a fraction of the second it may take.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Clock, TimerHandle } from '../clock/clock.ts';
@@ -72,7 +72,8 @@ export class RoleProcess<Outgoing extends object, Incoming> {
     const [command = '', ...args] = argv;
     const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      // Its own group: Ctrl-C in the terminal is the root's to hear, and a kill takes its threads too.
+      // Its own group: Ctrl-C in the terminal is the root's to hear, and a kill takes its threads
+      // too.
       detached: true,
       env,
     });

@@ -1,5 +1,5 @@
-// A role process's end of the pipe to the root. When the pipe ends, the root is gone: nothing of the
-// run may stay, so this process kills what it can find of it and goes too.
+// A role process's end of the pipe to the root. When the pipe ends, the root is gone: nothing of
+// the run may stay, so this process kills what it can find of it and goes too.
 
 import { CommandError, describeError, EXIT_FAILURE } from '../cli/errors.ts';
 import { systemClock } from '../clock/clock.ts';
@@ -22,7 +22,8 @@ export function openRootPipe<Incoming, Outgoing extends object>(options: {
   }
   process.on('message', (message) => options.onMessage(message as Incoming));
   process.on('disconnect', () => void leave(options.groups()));
-  // The terminal's Ctrl-C is the root's; a SIGTERM sent to us alone ends us and we are started again.
+  // The terminal's Ctrl-C is the root's; a SIGTERM sent to us alone ends us and we are started
+  // again.
   process.on('SIGINT', () => undefined);
   const send = (message: Outgoing | Fatal, done?: () => void) => {
     // An error means the pipe has ended, which 'disconnect' answers.

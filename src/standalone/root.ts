@@ -287,7 +287,9 @@ class Root {
     else this.#terminal.status(this.#isReady ? '' : 'starting');
   }
 
-  /** Ready = every role serves, the given files are applied and none of their Services is undecided. */
+  /**
+   * Ready = every role serves, the given files are applied and none of their Services is undecided.
+   */
   #checkReady(): void {
     if (this.#isReady || !this.#isControlUp || !this.#isDataPlaneUp || !this.#isApplied) return;
     if ([...this.#services.values()].some((report) => report.isReady === null)) return;
@@ -346,7 +348,9 @@ class Root {
     await this.#end(130);
   }
 
-  /** Requests in flight are answered, the store is closed, apps get their SIGTERM; then the rest. */
+  /**
+   * Requests in flight are answered, the store is closed, apps get their SIGTERM; then the rest.
+   */
   async #stop(exitCode: number): Promise<void> {
     this.#isStopping = true;
     this.#terminal.status('stopping');

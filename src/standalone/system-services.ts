@@ -1,5 +1,6 @@
-// Writes the Services and Endpoints by which the roles of standalone mode find each other, with their
-// real addresses: the same objects a cluster would have, so no role needs to know where it runs.
+// Writes the Services and Endpoints by which the roles of standalone mode find each other, with
+// their real addresses: the same objects a cluster would have, so no role needs to know where it
+// runs.
 
 import type { CoreService, Endpoints } from '../api/core.ts';
 import { Endpoints as EndpointsKind, type Kind, CoreService as ServiceKind } from '../api/kinds.ts';

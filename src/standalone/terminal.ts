@@ -1,7 +1,7 @@
-// What `pilotlight up` shows. Three ways to say the same things: colours and one live status line on
-// a terminal, plain lines when piped, JSON lines with `--log-format json`. Children print JSON lines;
-// with JSON they pass through, otherwise only what a person needs is shown: warnings and errors.
-// Imports nothing heavy, because it lives in the root process.
+// What `pilotlight up` shows. Three ways to say the same things: colours and one live status line
+// on a terminal, plain lines when piped, JSON lines with `--log-format json`. Children print JSON
+// lines; with JSON they pass through, otherwise only what a person needs is shown: warnings and
+// errors. Imports nothing heavy, because it lives in the root process.
 
 import type { Clock } from '../clock/clock.ts';
 

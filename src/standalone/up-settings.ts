@@ -11,7 +11,7 @@ export interface UpRequest {
   isEphemeral: boolean;
   durability: 'kernel' | 'disk';
   files: readonly string[];
-  /** Null: 8080, and an error when that is taken. 0: any. */
+  /** Null means 8080, and an error when that is taken; 0 is any free one. */
   port: number | null;
   /** Null: 6443 or the next free one. */
   apiPort: number | null;

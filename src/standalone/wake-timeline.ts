@@ -1,5 +1,6 @@
-// Puts the phases of a wake together. Each role logs the phases it sees, all on one machine's clock;
-// the root collects the lines and prints one timeline per wake when the first byte went out. Pure.
+// Puts the phases of a wake together. Each role logs the phases it sees, all on one machine's
+// clock; the root collects the lines and prints one timeline per wake when the first byte went out.
+// Pure.
 
 import { WAKE_PHASES, type WakePhase } from '../telemetry/wake.ts';
 
