@@ -29,7 +29,7 @@ let loaded: Promise<X509> | null = null;
 
 function loadX509(): Promise<X509> {
   loaded ??= (async () => {
-    await import('./reflect-metadata.ts');
+    await import('reflect-metadata');
     const x509 = await import('@peculiar/x509');
     x509.cryptoProvider.set(webcrypto);
     return x509;
