@@ -30,6 +30,9 @@ import { ScaleTargets } from './scale-target.ts';
 import { createScrapeClient, type ScrapeClient } from './scrape-client.ts';
 import { type MeshSettings, scrapeRevision } from './scraper.ts';
 
+/** A poked revision gets its full pass after so long even if the scale patch is not answered. */
+const LATEST_PASS_MS = 100;
+
 export interface AutoscalerOptions {
   client: KubeClient;
   informers: InformerFactory;
@@ -156,9 +159,17 @@ export class Autoscaler {
     const { key, recommendation, spec } = decider;
     const { logger, clock } = this.#options;
     const wasAtZero = previous === 0 || (previous < 0 && spec.initialScale === 0);
-    if (cause === 'poke') void this.#reconciler.scaleNow(key); // Sent before anything is logged.
+    if (cause === 'poke')
+      this.#scaleFirst(key); // Sent before anything is logged.
+    else this.#podAutoscalers.enqueue(key);
     if (wasAtZero && recommendation > 0) logWakePhase(logger, clock, key, 'decided');
-    this.#podAutoscalers.enqueue(key);
+  }
+
+  /** The full pass would compete with the scale patch for this thread and the API: it comes after. */
+  #scaleFirst(key: string): void {
+    const pass = (): void => this.#podAutoscalers.enqueue(key);
+    void this.#reconciler.scaleNow(key).then(pass);
+    this.#podAutoscalers.enqueueAfter(key, LATEST_PASS_MS);
   }
 
   /** AS-124. */
