@@ -34,6 +34,8 @@ import { findWrapper } from './wrapper.ts';
 const DRAIN_PATIENCE_MS = 8_000;
 const POD_PATIENCE_MS = 2_000;
 const POD_POLL_MS = 10;
+/** A program that cannot even start is not helped by starting it for ever. */
+const MAX_FAILED_STARTS = 6;
 
 /** Runs until told to stop; resolves with the exit code. Rejects with errors worth one sentence. */
 export async function runRoot(
@@ -91,6 +93,8 @@ class Root {
   #isApplied = false;
   #isReady = false;
   #isStopping = false;
+  /** Deaths of role processes before everything was ready for the first time. */
+  #failedStarts = 0;
   #finish: (exitCode: number) => void = () => undefined;
 
   constructor(
@@ -326,6 +330,9 @@ class Root {
     else this.#isDataPlaneUp = false;
     const text = `the ${role} process ended (${how}); starting it again`;
     this.#terminal.say('WARN', 'role process ended', { role, how }, text);
+    this.#failedStarts += 1;
+    if (this.#isReady || this.#failedStarts < MAX_FAILED_STARTS) return;
+    this.#fail(`the ${role} process ends again and again (${how}); see above`, EXIT_FAILURE);
   }
 
   #announceReturn(role: string, pid: number): void {
