@@ -6,13 +6,13 @@
 
 import { BodyReader, BodyStatus } from './body-reader.ts';
 import { ByteBacklog } from './byte-backlog.ts';
-import { hasWholeHead, mayBecomeValid, showBacklog, takeHeadText } from './head-text.ts';
 import { readLatin1 } from './latin1.ts';
-import { BodyMode, ResponseHead } from './response-head.ts';
+import { BodyMode, ResponseHead, ResponseVerdict } from './response-head.ts';
 
 /** The answer head of an application; above it the answer is malformed. */
 const MAX_RESPONSE_HEAD_BYTES = 1024 * 1024;
-const PROTOCOL = 'HTTP/1.';
+/** Enough of a message for an error text. */
+const SHOWN_BYTES = 256;
 const EMPTY = Buffer.alloc(0);
 
 export interface AnswerSink {
@@ -38,6 +38,8 @@ export class AnswerReader {
   readonly #body = new BodyReader();
   #state: State = State.STOPPED;
   #method = '';
+  /** Offset behind the head just read, in the buffer it was read from. */
+  #headEnd = 0;
 
   constructor(sink: AnswerSink) {
     this.#sink = sink;
@@ -47,6 +49,7 @@ export class AnswerReader {
   begin(method: string): void {
     this.#method = method;
     this.#state = State.HEAD;
+    this.head.restart();
     this.isUntouched = true;
   }
 
@@ -84,41 +87,53 @@ export class AnswerReader {
   }
 
   #readHeadBytes(buffer: Buffer, count: number): void {
-    const searched = this.#backlog.length;
-    if (searched === 0) {
+    if (this.#backlog.length === 0) {
       this.#readHeads(buffer, 0, count);
       return;
     }
     this.#backlog.append(buffer, 0, count);
-    if (!hasWholeHead(this.#backlog, searched)) {
-      this.#judgePartialHead(searched);
+    const bytes = this.#backlog.view();
+    const verdict = this.head.read(bytes, 0, bytes.length, this.#method);
+    if (verdict === ResponseVerdict.INCOMPLETE) {
+      this.#checkHeadSize();
       return;
     }
-    const bytes = this.#backlog.take();
-    this.#readHeads(bytes, 0, bytes.length);
+    this.#backlog.clear();
+    this.#onHead(verdict, bytes, 0, bytes.length);
+    if (this.#state === State.HEAD) this.#readHeads(bytes, this.#headEnd, bytes.length);
   }
 
   /** Reads heads from `buffer[from, end)`: any number of interim ones, then the final one. */
   #readHeads(buffer: Buffer, from: number, end: number): void {
     let start = from;
     while (this.#state === State.HEAD && start < end) {
-      const text = takeHeadText(buffer, start, end);
-      if (text === '') {
+      const verdict = this.head.read(buffer, start, end, this.#method);
+      if (verdict === ResponseVerdict.INCOMPLETE) {
         this.#backlog.append(buffer, start, end);
-        this.#judgePartialHead(0);
+        this.#checkHeadSize();
         return;
       }
-      if (text.length > MAX_RESPONSE_HEAD_BYTES || !this.head.parse(text, this.#method)) {
-        this.#fail(text);
-        return;
-      }
-      start += text.length;
-      if (this.head.status >= 200 || this.head.status === 101) {
-        // Nothing after it: the caller may have begun the next request in here.
-        this.#startBody(buffer, start, end);
-        return;
-      }
+      this.#onHead(verdict, buffer, start, end);
+      start = this.#headEnd;
+    }
+  }
+
+  #onHead(verdict: ResponseVerdict, buffer: Buffer, start: number, end: number): void {
+    const { head } = this;
+    if (verdict === ResponseVerdict.MALFORMED || head.length > MAX_RESPONSE_HEAD_BYTES) {
+      this.#fail(readLatin1(buffer, start, Math.min(end, start + SHOWN_BYTES)));
+      return;
+    }
+    this.#headEnd = start + head.length;
+    if (head.status < 200 && head.status !== 101) {
       this.#sink.onAnswerInterim();
+      head.restart();
+    } else this.#startBody(buffer, this.#headEnd, end);
+  }
+
+  #checkHeadSize(): void {
+    if (this.#backlog.length > MAX_RESPONSE_HEAD_BYTES) {
+      this.#fail(readLatin1(this.#backlog.view(), 0, SHOWN_BYTES));
     }
   }
 
@@ -138,23 +153,12 @@ export class AnswerReader {
     if (status === BodyStatus.MORE) {
       this.#sink.onAnswerData(buffer, body.dataStart, body.dataEnd, false, 0);
     } else if (status === BodyStatus.MALFORMED) {
-      this.#fail(readLatin1(buffer, start, Math.min(end, start + PROTOCOL.length)));
+      this.#fail(readLatin1(buffer, start, Math.min(end, start + SHOWN_BYTES)));
     } else {
       this.#state = State.STOPPED;
       const surplus = end - body.consumed;
       this.#sink.onAnswerData(buffer, body.dataStart, body.dataEnd, true, surplus);
     }
-  }
-
-  #judgePartialHead(judged: number): void {
-    const backlog = this.#backlog;
-    const length = Math.min(backlog.length, PROTOCOL.length);
-    const start = readLatin1(backlog.view(), 0, length);
-    const isPossible =
-      backlog.length <= MAX_RESPONSE_HEAD_BYTES &&
-      start === PROTOCOL.slice(0, length) &&
-      mayBecomeValid(backlog, judged);
-    if (!isPossible) this.#fail(showBacklog(backlog));
   }
 
   #fail(shown: string): void {

@@ -38,11 +38,3 @@ export class ByteBacklog {
     this.length = 0;
   }
 }
-
-/** End of the head (past its empty line) in `bytes`, -1 while it is incomplete. */
-export function findHeadEnd(bytes: Buffer, from: number): number {
-  const at = bytes.indexOf(HEAD_END, from);
-  return at < 0 ? -1 : at + HEAD_END.length;
-}
-
-const HEAD_END = Buffer.from('\r\n\r\n', 'latin1');

@@ -3,17 +3,18 @@
 // Hot: the name table is read once per header name character.
 
 /** 1 for the characters of a token: methods, header names. */
-const TOKEN = classOf(/[!#$%&'*+\-.^_`|~0-9A-Za-z]/);
+export const TOKEN = classOf(/[!#$%&'*+\-.^_`|~0-9A-Za-z]/);
 /** 1 for what may stand in a Host value: registered names, addresses, ports. */
 const HOST = classOf(/[!$%&'()*+,\-.:;=[\]_~0-9A-Za-z]/);
-/** Everything a head may not hold at all; CR, LF and tab are judged by position. */
-const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/;
-/** What a request target may not hold: controls and space. */
-const NOT_TARGET = /[\0-\x20\x7f]/;
+/** 1 for what may stand in a header value or reason phrase: no controls but tab. */
+export const FIELD_VALUE = classOf(/[\t\x20-\x7e\x80-\xff]/);
+/** 1 for what may stand in a request target: no controls, no space. */
+export const TARGET = classOf(/[\x21-\x7e\x80-\xff]/);
 
 export const CR = 13;
 export const LF = 10;
 export const COLON = 58;
+export const SPACE = 32;
 
 function classOf(pattern: RegExp): Uint8Array {
   const table = new Uint8Array(256);
@@ -23,15 +24,11 @@ function classOf(pattern: RegExp): Uint8Array {
   return table;
 }
 
-/** First index at or after `from` that is not a token character, at most `end`. */
-export function tokenEnd(text: string, from: number, end: number): number {
-  let at = from;
-  while (at < end && TOKEN[text.charCodeAt(at)] === 1) at += 1;
-  return at;
-}
-
 export function isToken(text: string): boolean {
-  return text.length > 0 && tokenEnd(text, 0, text.length) === text.length;
+  for (let at = 0; at < text.length; at += 1) {
+    if (TOKEN[text.charCodeAt(at)] !== 1) return false;
+  }
+  return text.length > 0;
 }
 
 export function isHostValue(text: string): boolean {
@@ -41,19 +38,20 @@ export function isHostValue(text: string): boolean {
   return true;
 }
 
-/** True if a control byte other than CR, LF and tab occurs. */
-export function hasForbidden(text: string): boolean {
-  return FORBIDDEN.test(text);
-}
-
-export function isTarget(text: string): boolean {
-  return text.length > 0 && !NOT_TARGET.test(text);
-}
-
 /** Whether `text` from `from` reads `lower` (letters, digits, `-`), ignoring case of letters. */
 export function matchesFold(text: string, from: number, lower: string): boolean {
   for (let at = 0; at < lower.length; at += 1) {
     const code = text.charCodeAt(from + at);
+    const wanted = lower.charCodeAt(at);
+    if (code !== wanted && ((code | 0x20) !== wanted || wanted < 97)) return false;
+  }
+  return true;
+}
+
+/** The same on bytes. */
+export function bytesMatchFold(bytes: Uint8Array, from: number, lower: string): boolean {
+  for (let at = 0; at < lower.length; at += 1) {
+    const code = bytes[from + at]!;
     const wanted = lower.charCodeAt(at);
     if (code !== wanted && ((code | 0x20) !== wanted || wanted < 97)) return false;
   }

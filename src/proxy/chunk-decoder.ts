@@ -4,8 +4,9 @@
 // State survives between reads; a body may be cut at any byte.
 // Hot: once per read of a chunked body.
 
+import { ByteBacklog } from './byte-backlog.ts';
 import { CR, LF } from './characters.ts';
-import { FieldKind, HeaderFields, mayBecomeHead, ScanResult } from './header-fields.ts';
+import { FieldKind, HeaderFields, ScanResult } from './header-fields.ts';
 import { readLatin1 } from './latin1.ts';
 import { isTrailerAllowed } from './response-head.ts';
 
@@ -48,14 +49,21 @@ export class ChunkDecoder {
   #state: State = State.SIZE;
   #remaining = 0;
   #digits = 0;
-  /** Extension or trailer text so far. */
+  /** Extension text so far. */
   #text = '';
+  /** Trailer lines so far; made for the first body that has some. */
+  #trailer: { lines: ByteBacklog; fields: HeaderFields } | null = null;
+
+  get #hasNoTrailerYet(): boolean {
+    return this.#trailer === null || this.#trailer.lines.length === 0;
+  }
 
   reset(): void {
     this.#state = State.SIZE;
     this.#remaining = 0;
     this.#digits = 0;
     this.#text = '';
+    this.#trailer?.lines.clear();
     this.trailers = '';
   }
 
@@ -139,34 +147,32 @@ export class ChunkDecoder {
     return byte === 59;
   }
 
+  /** Trailer lines up to the empty line; `-1` when malformed. */
   #takeTrailers(buffer: Buffer, at: number, end: number): number {
-    if (this.#text === '' && end - at >= 2 && buffer[at] === CR && buffer[at + 1] === LF) {
+    // The common case: no trailers, and the last CRLF is here.
+    if (this.#hasNoTrailerYet && end - at >= 2 && buffer[at] === CR && buffer[at + 1] === LF) {
       this.#state = State.FINISHED;
       return at + 2;
     }
-    const before = this.#text.length;
-    const limit = Math.min(end, at + MAX_TRAILER_BYTES - before + 1);
-    this.#text += readLatin1(buffer, at, limit);
-    // The section ends with an empty line: at its very start, or after a trailer line.
-    const isEmpty = this.#text.startsWith('\r\n');
-    const found = isEmpty ? 0 : this.#text.indexOf('\r\n\r\n', Math.max(0, before - 3));
-    if (found < 0) {
-      if (this.#text.length > MAX_TRAILER_BYTES || !mayBecomeHead(this.#text, before)) return -1;
-      return limit;
-    }
-    const length = isEmpty ? 2 : found + 4;
-    if (!isEmpty && !this.#acceptTrailers(this.#text.slice(0, found + 2))) return -1;
+    this.#trailer ??= { lines: new ByteBacklog(), fields: new HeaderFields() };
+    const { lines, fields } = this.#trailer;
+    const before = lines.length;
+    if (before === 0) fields.restart(0);
+    lines.append(buffer, at, Math.min(end, at + MAX_TRAILER_BYTES + 1 - before));
+    const scanned = fields.scan(lines.view(), 0, lines.length);
+    if (scanned === ScanResult.MORE) return lines.length > MAX_TRAILER_BYTES ? -1 : end;
+    if (scanned !== ScanResult.OK) return -1;
+    fields.text = readLatin1(lines.view(), 0, fields.at);
+    lines.clear();
     this.#state = State.FINISHED;
-    return at + length - before;
+    return this.#acceptTrailers(fields) ? at + fields.at - before : -1;
   }
 
-  #acceptTrailers(lines: string): boolean {
-    const fields = new HeaderFields();
-    if (!mayBecomeHead(lines)) return false;
-    if (fields.scan(lines, 0, lines.length) !== ScanResult.OK) return false;
+  #acceptTrailers(fields: HeaderFields): boolean {
     // Framing behind the body it should have framed: somebody is trying something.
-    if (fields.has(FieldKind.CONTENT_LENGTH) || fields.has(FieldKind.TRANSFER_ENCODING))
+    if (fields.has(FieldKind.CONTENT_LENGTH) || fields.has(FieldKind.TRANSFER_ENCODING)) {
       return false;
+    }
     for (let index = 0; index < fields.count; index += 1) {
       const name = fields.nameAt(index);
       if (isTrailerAllowed(name)) this.trailers += `${name}: ${fields.valueAt(index)}\r\n`;

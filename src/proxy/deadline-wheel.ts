@@ -1,8 +1,8 @@
-// Deadlines of many requests on one coarse timer. Each request is an entry in the list of the tick at
-// which it has to be looked at next; looking at it either fires it or moves it on to the tick of the
-// deadline it has by then. So a deadline is moved LATER by writing `deadlineMs` and nothing else;
-// to move it EARLIER, remove and add. Entries fire late by less than one tick plus the event loop's
-// delay, never early. The ticker runs only while there are entries.
+// Deadlines of many requests on one coarse timer. Each request is an entry in the list of the tick
+// at which it has to be looked at next; looking at it either fires it or moves it on to the tick of
+// the deadline it has by then. So a deadline is moved LATER by writing `deadlineMs` and nothing
+// else; to move it EARLIER, remove and add. Entries fire late by less than one tick plus the event
+// loop's delay, never early. The ticker runs only while there are entries.
 // Hot: add and remove run once per request, in constant time, without allocating.
 //
 //   slot = tick number mod slot count         tick 40 ──► entry ⇄ entry ⇄ entry
@@ -17,7 +17,7 @@ export interface DeadlineEntry {
   wheelPrevious: DeadlineEntry | null;
   /** Index of the list it is in, -1 = in none. */
   wheelSlot: number;
-  /** Monotonic milliseconds at or after which `onDeadline` is called. Whole numbers are cheapest. */
+  /** Monotonic milliseconds from which `onDeadline` is due. Whole numbers are cheapest. */
   deadlineMs: number;
   /** The entry has left the wheel; it may add itself again. */
   onDeadline(nowMs: number): void;

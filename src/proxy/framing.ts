@@ -1,7 +1,7 @@
 // How long a body is, decided from header fields alone. Requests and responses share the strict
 // rules; anything two parsers could read differently is malformed rather than guessed at.
 
-import { listHas } from './characters.ts';
+import { equalsFold, listHas } from './characters.ts';
 import { FieldKind, type HeaderFields } from './header-fields.ts';
 
 /** No length and no transfer coding declared. */
@@ -60,16 +60,11 @@ export class ConnectionOptions {
     this.keepAlive = false;
     this.upgrade = false;
     if (!fields.has(FieldKind.CONNECTION)) return true;
-    const list = fields.joined(FieldKind.CONNECTION).toLowerCase();
-    if (list === 'keep-alive') {
-      this.keepAlive = true;
-      return true;
-    }
-    if (list === 'close') {
-      this.close = true;
-      return true;
-    }
-    return this.#readList(fields, list);
+    const list = fields.joined(FieldKind.CONNECTION);
+    if (equalsFold(list, 'keep-alive')) this.keepAlive = true;
+    else if (equalsFold(list, 'close')) this.close = true;
+    else return this.#readList(fields, list.toLowerCase());
+    return true;
   }
 
   #readList(fields: HeaderFields, list: string): boolean {

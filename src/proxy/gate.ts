@@ -1,5 +1,5 @@
 // Admission for one revision or pod: how many requests may run, how many may wait (QP-26 to QP-34).
-// The counters are Int32 cells of a SharedArrayBuffer changed by compare-exchange, so several worker
+// The counters are Int32 cells of a SharedArrayBuffer changed by compare-exchange, so several
 // threads can share one limit; the waiters themselves are objects of one thread and stay there.
 // Invariants: a waiter is admitted or cancelled exactly once; every admission has exactly one
 // release; waiters of one thread go first in, first out; a lowered limit never evicts.

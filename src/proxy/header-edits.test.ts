@@ -4,7 +4,9 @@ import { HeaderFields } from './header-fields.ts';
 
 function fieldsOf(text: string): HeaderFields {
   const fields = new HeaderFields();
-  fields.scan(text, 0, text.length);
+  fields.text = text;
+  fields.restart(0);
+  fields.scan(Buffer.from(`${text}\r\n`), 0, text.length + 2);
   return fields;
 }
 

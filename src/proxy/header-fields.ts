@@ -4,7 +4,16 @@
 // no control bytes, so that nobody behind us can read other lines than we did.
 // Hot: `scan` runs once per message; it allocates only when a head has more lines than any before.
 
-import { COLON, CR, hasForbidden, isOws, LF, matchesFold, tokenEnd } from './characters.ts';
+import {
+  bytesMatchFold,
+  COLON,
+  CR,
+  FIELD_VALUE,
+  isOws,
+  LF,
+  matchesFold,
+  TOKEN,
+} from './characters.ts';
 
 /** What a line means to a proxy; everything else is OTHER and passes untouched. */
 export const FieldKind = {
@@ -27,7 +36,7 @@ export const FieldKind = {
 } as const;
 export type FieldKind = (typeof FieldKind)[keyof typeof FieldKind];
 
-export const ScanResult = { OK: 0, MALFORMED: 1, TOO_MANY: 2 } as const;
+export const ScanResult = { OK: 0, MORE: 1, MALFORMED: 2, TOO_MANY: 3 } as const;
 export type ScanResult = (typeof ScanResult)[keyof typeof ScanResult];
 
 /** Header lines of one head; more is refused like a head that is too large. */
@@ -42,56 +51,109 @@ const VALUE_END = 3;
 const NEXT = 4;
 const KIND = 5;
 
+/** Where in a line the scan stands; every byte is looked at once, however the reads are cut. */
+const Place = { LINE_START: 0, NAME: 1, BEFORE_VALUE: 2, VALUE: 3, LINE_FEED: 4, LAST_FEED: 5 };
+
 export class HeaderFields {
+  /** The head the offsets refer to; set by whoever decoded it. */
   text = '';
   count = 0;
   /** Bit `1 << kind` is set when such a line exists. */
   kinds = 0;
+  /** Offset in the head at which the scan goes on; past the empty line once OK. */
+  at = 0;
+  #place = Place.LINE_START;
   #lines = new Int32Array(INITIAL_LINES * STRIDE);
 
-  /**
-   * Reads the lines of `text` from `from` to `end`; each must end in CRLF and the last at `end`.
-   * The fields stay valid until the next scan.
-   */
-  scan(text: string, from: number, end: number): ScanResult {
-    this.text = text;
+  /** Forgets everything; lines begin at offset `at` of the next head. */
+  restart(at: number): void {
+    this.at = at;
     this.count = 0;
     this.kinds = 0;
-    let at = from;
-    while (at < end) {
-      if (this.count === MAX_HEADER_LINES) return ScanResult.TOO_MANY;
-      const next = this.#scanLine(text, at, end);
-      if (next < 0) return ScanResult.MALFORMED;
-      at = next;
-    }
-    return ScanResult.OK;
+    this.#place = Place.LINE_START;
   }
 
-  /** Returns the start of the next line, -1 when this one is malformed. */
-  #scanLine(text: string, start: number, end: number): number {
-    const colon = tokenEnd(text, start, end);
-    if (colon === start || text.charCodeAt(colon) !== COLON) return -1;
-    // The first CR and the first LF must be one CRLF: that refuses bare ones of either kind.
-    const carriage = text.indexOf('\r', colon + 1);
-    if (carriage < 0 || text.indexOf('\n', colon + 1) !== carriage + 1) return -1;
-    if (carriage + 2 > end) return -1;
-    let value = colon + 1;
-    let valueEnd = carriage;
-    while (value < valueEnd && isOws(text.charCodeAt(value))) value += 1;
-    while (valueEnd > value && isOws(text.charCodeAt(valueEnd - 1))) valueEnd -= 1;
-    const kind = classify(text, start, colon - start);
-    const base = this.count * STRIDE;
-    if (base === this.#lines.length) this.#grow();
-    const lines = this.#lines;
-    lines[base] = start;
-    lines[base + NAME_END] = colon;
-    lines[base + VALUE] = value;
-    lines[base + VALUE_END] = valueEnd;
-    lines[base + NEXT] = carriage + 2;
-    lines[base + KIND] = kind;
-    this.count += 1;
+  /**
+   * Reads lines up to and including the empty one. The head begins at `bytes[base]`; after MORE call
+   * again with the same head, longer, wherever it lies then.
+   */
+  scan(bytes: Uint8Array, base: number, end: number): ScanResult {
+    let at = base + this.at;
+    while (at < end) {
+      switch (this.#place) {
+        case Place.LINE_START:
+          if (bytes[at] === CR) {
+            this.#place = Place.LAST_FEED;
+            at += 1;
+            break;
+          }
+          if (this.count === MAX_HEADER_LINES) return ScanResult.TOO_MANY;
+          this.#startLine(at - base);
+          break;
+        case Place.NAME:
+          at = runEnd(bytes, at, end, TOKEN);
+          if (at === end) break;
+          if (bytes[at] !== COLON || !this.#endName(bytes, base, at)) return ScanResult.MALFORMED;
+          at += 1;
+          break;
+        case Place.BEFORE_VALUE:
+          while (at < end && isOws(bytes[at]!)) at += 1;
+          if (at < end) this.#startValue(at - base);
+          break;
+        case Place.VALUE:
+          at = runEnd(bytes, at, end, FIELD_VALUE);
+          if (at === end) break;
+          if (bytes[at] !== CR) return ScanResult.MALFORMED;
+          this.#place = Place.LINE_FEED;
+          at += 1;
+          break;
+        case Place.LINE_FEED:
+          if (bytes[at] !== LF) return ScanResult.MALFORMED;
+          at += 1;
+          this.#endLine(bytes, base, at - base);
+          break;
+        default:
+          if (bytes[at] !== LF) return ScanResult.MALFORMED;
+          this.at = at + 1 - base;
+          return ScanResult.OK;
+      }
+    }
+    this.at = at - base;
+    return ScanResult.MORE;
+  }
+
+  #startLine(start: number): void {
+    const line = this.count * STRIDE;
+    if (line === this.#lines.length) this.#grow();
+    this.#lines[line] = start;
+    this.#place = Place.NAME;
+  }
+
+  #endName(bytes: Uint8Array, base: number, colon: number): boolean {
+    const line = this.count * STRIDE;
+    const start = base + this.#lines[line]!;
+    const kind = classify(bytes, start, colon - start);
+    this.#lines[line + NAME_END] = colon - base;
+    this.#lines[line + KIND] = kind;
     this.kinds |= 1 << kind;
-    return carriage + 2;
+    this.#place = Place.BEFORE_VALUE;
+    return colon > start;
+  }
+
+  #startValue(start: number): void {
+    this.#lines[this.count * STRIDE + VALUE] = start;
+    this.#place = Place.VALUE;
+  }
+
+  #endLine(bytes: Uint8Array, base: number, next: number): void {
+    const line = this.count * STRIDE;
+    const start = this.#lines[line + VALUE]!;
+    let end = next - 2;
+    while (end > start && isOws(bytes[base + end - 1]!)) end -= 1;
+    this.#lines[line + VALUE_END] = end;
+    this.#lines[line + NEXT] = next;
+    this.count += 1;
+    this.#place = Place.LINE_START;
   }
 
   #grow(): void {
@@ -188,63 +250,54 @@ export class HeaderFields {
   }
 }
 
-/**
- * Judges text of a head that is still incomplete, so that garbage is refused at once instead of at
- * the head timeout: false when no continuation could make it valid. `text` before `from` was
- * judged earlier.
- */
-export function mayBecomeHead(text: string, from = 0): boolean {
-  if (hasForbidden(from === 0 ? text : text.slice(from))) return false;
-  const start = Math.max(0, from - 1);
-  for (let at = text.indexOf('\r', start); at >= 0; at = text.indexOf('\r', at + 1)) {
-    if (at + 1 < text.length && text.charCodeAt(at + 1) !== LF) return false;
-  }
-  for (let at = text.indexOf('\n', from); at >= 0; at = text.indexOf('\n', at + 1)) {
-    if (at === 0 || text.charCodeAt(at - 1) !== CR) return false;
-  }
-  return true;
+function runEnd(bytes: Uint8Array, from: number, end: number, allowed: Uint8Array): number {
+  let at = from;
+  while (at < end && allowed[bytes[at]!] === 1) at += 1;
+  return at;
 }
 
-function classify(text: string, start: number, length: number): FieldKind {
+function classify(bytes: Uint8Array, start: number, length: number): FieldKind {
   switch (length) {
     case 2:
-      return matchesFold(text, start, 'te') ? FieldKind.TE : FieldKind.OTHER;
+      return bytesMatchFold(bytes, start, 'te') ? FieldKind.TE : FieldKind.OTHER;
     case 4:
-      if (matchesFold(text, start, 'host')) return FieldKind.HOST;
-      return matchesFold(text, start, 'date') ? FieldKind.DATE : FieldKind.OTHER;
+      if (bytesMatchFold(bytes, start, 'host')) return FieldKind.HOST;
+      return bytesMatchFold(bytes, start, 'date') ? FieldKind.DATE : FieldKind.OTHER;
     case 6:
-      return matchesFold(text, start, 'expect') ? FieldKind.EXPECT : FieldKind.OTHER;
+      return bytesMatchFold(bytes, start, 'expect') ? FieldKind.EXPECT : FieldKind.OTHER;
     case 7:
-      if (matchesFold(text, start, 'upgrade')) return FieldKind.UPGRADE;
-      return matchesFold(text, start, 'trailer') ? FieldKind.TRAILER : FieldKind.OTHER;
+      if (bytesMatchFold(bytes, start, 'upgrade')) return FieldKind.UPGRADE;
+      return bytesMatchFold(bytes, start, 'trailer') ? FieldKind.TRAILER : FieldKind.OTHER;
     case 10:
-      if (matchesFold(text, start, 'connection')) return FieldKind.CONNECTION;
-      return matchesFold(text, start, 'keep-alive') ? FieldKind.KEEP_ALIVE : FieldKind.OTHER;
+      if (bytesMatchFold(bytes, start, 'connection')) return FieldKind.CONNECTION;
+      return bytesMatchFold(bytes, start, 'keep-alive') ? FieldKind.KEEP_ALIVE : FieldKind.OTHER;
     case 14:
-      return matchesFold(text, start, 'content-length')
+      return bytesMatchFold(bytes, start, 'content-length')
         ? FieldKind.CONTENT_LENGTH
         : FieldKind.OTHER;
     case 15:
-      return matchesFold(text, start, 'x-forwarded-for')
+      return bytesMatchFold(bytes, start, 'x-forwarded-for')
         ? FieldKind.FORWARDED_FOR
         : FieldKind.OTHER;
     default:
-      return classifyLong(text, start, length);
+      return classifyLong(bytes, start, length);
   }
 }
 
-function classifyLong(text: string, start: number, length: number): FieldKind {
+function classifyLong(bytes: Uint8Array, start: number, length: number): FieldKind {
   switch (length) {
     case 16:
-      return matchesFold(text, start, 'proxy-connection') ? FieldKind.PROXY : FieldKind.OTHER;
+      return bytesMatchFold(bytes, start, 'proxy-connection') ? FieldKind.PROXY : FieldKind.OTHER;
     case 17:
-      return matchesFold(text, start, 'transfer-encoding')
+      return bytesMatchFold(bytes, start, 'transfer-encoding')
         ? FieldKind.TRANSFER_ENCODING
         : FieldKind.OTHER;
     case 18:
-      return matchesFold(text, start, 'proxy-authenticate') ? FieldKind.PROXY : FieldKind.OTHER;
+      return bytesMatchFold(bytes, start, 'proxy-authenticate') ? FieldKind.PROXY : FieldKind.OTHER;
     case 19:
-      return matchesFold(text, start, 'proxy-authorization') ? FieldKind.PROXY : FieldKind.OTHER;
+      return bytesMatchFold(bytes, start, 'proxy-authorization')
+        ? FieldKind.PROXY
+        : FieldKind.OTHER;
     default:
       return FieldKind.OTHER;
   }

@@ -21,6 +21,9 @@ const HOST = 1 << FieldKind.HOST;
 const FORWARDED_FOR = 1 << FieldKind.FORWARDED_FOR;
 const CONTENT_LENGTH = 1 << FieldKind.CONTENT_LENGTH;
 
+/** Length of `HTTP/1.1`. */
+const AFTER_VERSION = 8;
+
 /** How the client's side of an answer is framed. */
 export const AnswerFraming = { NONE: 0, LENGTH: 1, CHUNKED: 2, CLOSE: 3 } as const;
 export type AnswerFraming = (typeof AnswerFraming)[keyof typeof AnswerFraming];
@@ -123,7 +126,6 @@ export function interimHeadFor(head: ResponseHead): string {
 }
 
 function statusLine(head: ResponseHead, clientMinor: number): string {
-  const lineEnd = head.text.indexOf('\r\n') + 2;
-  if (clientMinor === head.minorVersion) return head.text.slice(0, lineEnd);
-  return `HTTP/1.${clientMinor}${head.text.slice(8, lineEnd)}`;
+  if (clientMinor === head.minorVersion) return head.text.slice(0, head.lineLength);
+  return `HTTP/1.${clientMinor}${head.text.slice(AFTER_VERSION, head.lineLength)}`;
 }

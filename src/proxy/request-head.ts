@@ -3,7 +3,7 @@
 // One object per connection, refilled for each request.
 // Hot: once per request; only the strings everybody needs are cut out of the head.
 
-import { equalsFold, hasForbidden, isHostValue, isTarget, tokenEnd } from './characters.ts';
+import { CR, equalsFold, isHostValue, LF, SPACE, TARGET, TOKEN } from './characters.ts';
 import {
   acceptsTrailers,
   ConnectionOptions,
@@ -13,6 +13,7 @@ import {
   LENGTH_MALFORMED,
 } from './framing.ts';
 import { FieldKind, HeaderFields, ScanResult } from './header-fields.ts';
+import { readLatin1 } from './latin1.ts';
 
 export const RequestVerdict = {
   OK: 0,
@@ -22,12 +23,16 @@ export const RequestVerdict = {
   VERSION_UNSUPPORTED: 4,
   /** `OPTIONS *`: the server answers it itself. */
   OPTIONS_ASTERISK: 5,
+  /** Nothing wrong so far; read again when there are more bytes. */
+  INCOMPLETE: 6,
 } as const;
 export type RequestVerdict = (typeof RequestVerdict)[keyof typeof RequestVerdict];
 
-/** Length of ` HTTP/1.1`. */
-const VERSION_LENGTH = 9;
-const VERSION_PATTERN = /^ HTTP\/\d\.\d$/;
+const VERSION = 'HTTP/1.';
+/** Where in the request line the scan stands. */
+const Place = { METHOD: 0, TARGET: 1, VERSION: 2, LINE_FEED: 3, FIELDS: 4 };
+const DIGIT_0 = 48;
+const DIGIT_9 = 57;
 
 export class RequestHead {
   method = '';
@@ -46,16 +51,53 @@ export class RequestHead {
   hostFromTarget = false;
   readonly fields = new HeaderFields();
   readonly #options = new ConnectionOptions();
+  /** Offset at which reading the request line goes on. */
+  #at = 0;
+  #place = Place.METHOD;
+  #methodEnd = 0;
+  #targetEnd = 0;
+  #isVersionOdd = false;
 
-  /** `text` is the whole head, latin1, up to and including the empty line. */
-  parse(text: string): RequestVerdict {
-    const lineEnd = text.indexOf('\r\n');
-    if (hasForbidden(text)) return RequestVerdict.MALFORMED;
-    const verdict = this.#parseRequestLine(text, lineEnd);
-    if (verdict !== RequestVerdict.OK) return verdict;
-    const scanned = this.fields.scan(text, lineEnd + 2, text.length - 2);
+  /** No byte of this head was read yet. */
+  get isFresh(): boolean {
+    return this.#at === 0;
+  }
+
+  /** Bytes of the whole head, once it was read. */
+  get length(): number {
+    return this.fields.at;
+  }
+
+  /** Starts over with the next head. */
+  restart(): void {
+    this.#at = 0;
+    this.#place = Place.METHOD;
+    this.#isVersionOdd = false;
+  }
+
+  /**
+   * Reads the head that begins at `bytes[base]`. After INCOMPLETE call again with the same head,
+   * longer, wherever it lies then: what was read is not read again.
+   */
+  read(bytes: Buffer, base: number, end: number): RequestVerdict {
+    if (this.#place !== Place.FIELDS) {
+      const verdict = this.#readRequestLine(bytes, base, end);
+      if (verdict !== RequestVerdict.OK) return verdict;
+      this.fields.restart(this.#at);
+      this.#place = Place.FIELDS;
+    }
+    const scanned = this.fields.scan(bytes, base, end);
+    if (scanned === ScanResult.MORE) return RequestVerdict.INCOMPLETE;
     if (scanned === ScanResult.TOO_MANY) return RequestVerdict.TOO_LARGE;
     if (scanned === ScanResult.MALFORMED) return RequestVerdict.MALFORMED;
+    if (this.#isVersionOdd) return RequestVerdict.VERSION_UNSUPPORTED;
+    return this.#interpret(readLatin1(bytes, base, base + this.fields.at));
+  }
+
+  #interpret(text: string): RequestVerdict {
+    this.fields.text = text;
+    this.method = text.slice(0, this.#methodEnd);
+    this.target = text.slice(this.#methodEnd + 1, this.#targetEnd);
     if (!this.#options.read(this.fields)) return RequestVerdict.MALFORMED;
     if (!this.#parseFraming()) return RequestVerdict.MALFORMED;
     const hostVerdict = this.#parseHost();
@@ -65,21 +107,50 @@ export class RequestHead {
     return this.target === '*' ? RequestVerdict.OPTIONS_ASTERISK : RequestVerdict.OK;
   }
 
-  #parseRequestLine(text: string, lineEnd: number): RequestVerdict {
-    const methodEnd = tokenEnd(text, 0, lineEnd);
-    const targetEnd = lineEnd - VERSION_LENGTH;
-    if (methodEnd === 0 || text.charCodeAt(methodEnd) !== 32 || targetEnd <= methodEnd) {
-      return RequestVerdict.MALFORMED;
+  #readRequestLine(bytes: Buffer, base: number, end: number): RequestVerdict {
+    let at = base + this.#at;
+    for (; at < end && this.#place !== Place.FIELDS; at += 1) {
+      const byte = bytes[at]!;
+      const offset = at - base;
+      if (this.#place === Place.METHOD) {
+        if (TOKEN[byte] === 1) continue;
+        if (byte !== SPACE || offset === 0) return RequestVerdict.MALFORMED;
+        this.#methodEnd = offset;
+        this.#place = Place.TARGET;
+      } else if (this.#place === Place.TARGET) {
+        if (TARGET[byte] === 1) continue;
+        if (byte !== SPACE || offset === this.#methodEnd + 1) return RequestVerdict.MALFORMED;
+        this.#targetEnd = offset;
+        this.#place = Place.VERSION;
+      } else if (this.#place === Place.VERSION) {
+        if (!this.#readVersionByte(byte, offset - this.#targetEnd - 1)) {
+          return RequestVerdict.MALFORMED;
+        }
+      } else {
+        if (byte !== LF) return RequestVerdict.MALFORMED;
+        this.#at = offset + 1;
+        return RequestVerdict.OK;
+      }
     }
-    this.target = text.slice(methodEnd + 1, targetEnd);
-    if (!isTarget(this.target)) return RequestVerdict.MALFORMED;
-    if (text.startsWith(' HTTP/1.1', targetEnd)) this.minorVersion = 1;
-    else if (text.startsWith(' HTTP/1.0', targetEnd)) this.minorVersion = 0;
-    else if (VERSION_PATTERN.test(text.slice(targetEnd, lineEnd))) {
-      return RequestVerdict.VERSION_UNSUPPORTED;
-    } else return RequestVerdict.MALFORMED;
-    this.method = text.slice(0, methodEnd);
-    return RequestVerdict.OK;
+    this.#at = at - base;
+    return RequestVerdict.INCOMPLETE;
+  }
+
+  /** Byte `index` of `HTTP/1.x` and its CR. Other versions are told from garbage, for their answer. */
+  #readVersionByte(byte: number, index: number): boolean {
+    if (index < VERSION.length && byte === VERSION.charCodeAt(index)) return true;
+    if (index === VERSION.length + 1) {
+      this.#place = Place.LINE_FEED;
+      return byte === CR;
+    }
+    const isDigit = byte >= DIGIT_0 && byte <= DIGIT_9;
+    if (index === VERSION.length) {
+      this.minorVersion = byte - DIGIT_0;
+      if (this.minorVersion !== 0 && this.minorVersion !== 1) this.#isVersionOdd = true;
+      return isDigit;
+    }
+    this.#isVersionOdd = true;
+    return isDigit && index === VERSION.length - 2;
   }
 
   #parseFraming(): boolean {

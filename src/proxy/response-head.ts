@@ -3,7 +3,7 @@
 // One object per upstream connection, refilled for each head, interim ones included.
 // Hot: once per request.
 
-import { hasForbidden, isToken } from './characters.ts';
+import { CR, FIELD_VALUE, isToken, LF, SPACE } from './characters.ts';
 import {
   ConnectionOptions,
   declaredLength,
@@ -12,6 +12,7 @@ import {
   LENGTH_MALFORMED,
 } from './framing.ts';
 import { FieldKind, HeaderFields, ScanResult } from './header-fields.ts';
+import { readLatin1 } from './latin1.ts';
 
 /** Where the body of a message ends. */
 export const BodyMode = {
@@ -23,6 +24,17 @@ export const BodyMode = {
 } as const;
 export type BodyMode = (typeof BodyMode)[keyof typeof BodyMode];
 
+export const ResponseVerdict = { OK: 0, INCOMPLETE: 1, MALFORMED: 2 } as const;
+export type ResponseVerdict = (typeof ResponseVerdict)[keyof typeof ResponseVerdict];
+
+const VERSION = 'HTTP/1.';
+const MINOR_VERSION_AT = 7;
+const STATUS_AT = 9;
+const STATUS_END = 12;
+const DIGIT_0 = 48;
+const DIGIT_9 = 57;
+/** Where in the status line the scan stands. */
+const Place = { STATUS: 0, REASON: 1, LINE_FEED: 2, FIELDS: 3 };
 const KEEP_ALIVE_TIMEOUT = /(?:^|[,;\s])timeout\s*=\s*"?(\d{1,6})/i;
 
 export class ResponseHead {
@@ -38,16 +50,48 @@ export class ResponseHead {
   keepAliveMs = -1;
   /** Value of Upgrade in a 101. */
   upgrade = '';
+  /** Bytes of the status line with its CRLF. */
+  lineLength = 0;
   readonly fields = new HeaderFields();
   readonly #options = new ConnectionOptions();
+  /** Offset at which reading the status line goes on. */
+  #at = 0;
+  #place = Place.STATUS;
+  /** The last Keep-Alive value and what it said: applications repeat themselves. */
+  #keepAliveText = '';
+  #keepAliveTextMs = -1;
 
-  /** `text` is the whole head up to and including the empty line. False when it is malformed. */
-  parse(text: string, requestMethod: string): boolean {
+  /** Bytes of the whole head, once it was read. */
+  get length(): number {
+    return this.fields.at;
+  }
+
+  /** Starts over with the next head. */
+  restart(): void {
+    this.#at = 0;
+    this.#place = Place.STATUS;
+  }
+
+  /** Reads the head that begins at `bytes[base]`; see RequestHead.read about INCOMPLETE. */
+  read(bytes: Buffer, base: number, end: number, requestMethod: string): ResponseVerdict {
+    if (this.#place !== Place.FIELDS) {
+      const verdict = this.#readStatusLine(bytes, base, end);
+      if (verdict !== ResponseVerdict.OK) return verdict;
+      this.fields.restart(this.#at);
+    }
+    const scanned = this.fields.scan(bytes, base, end);
+    if (scanned === ScanResult.MORE) return ResponseVerdict.INCOMPLETE;
+    if (scanned !== ScanResult.OK) return ResponseVerdict.MALFORMED;
+    const text = readLatin1(bytes, base, base + this.fields.at);
+    return this.#interpret(text, requestMethod) ? ResponseVerdict.OK : ResponseVerdict.MALFORMED;
+  }
+
+  #interpret(text: string, requestMethod: string): boolean {
     this.text = text;
-    const lineEnd = text.indexOf('\r\n');
-    if (hasForbidden(text) || !this.#parseStatusLine(text, lineEnd)) return false;
-    if (this.fields.scan(text, lineEnd + 2, text.length - 2) !== ScanResult.OK) return false;
-    if (!this.#options.read(this.fields)) return false;
+    this.fields.text = text;
+    this.minorVersion = text.charCodeAt(MINOR_VERSION_AT) - DIGIT_0;
+    this.status = Number(text.slice(STATUS_AT, STATUS_END));
+    if (this.status < 100 || !this.#options.read(this.fields)) return false;
     const length = declaredLength(this.fields, false);
     if (length === LENGTH_MALFORMED) return false;
     if (length === LENGTH_CHUNKED && this.minorVersion === 0) return false;
@@ -58,28 +102,37 @@ export class ResponseHead {
     return true;
   }
 
-  /** Start of the reason phrase's separator: everything after the status code. */
-  get afterStatus(): number {
-    return 12;
+  #readStatusLine(bytes: Buffer, base: number, end: number): ResponseVerdict {
+    let at = base + this.#at;
+    for (; at < end; at += 1) {
+      const byte = bytes[at]!;
+      if (this.#place === Place.STATUS) {
+        if (!this.#readStatusByte(byte, at - base)) return ResponseVerdict.MALFORMED;
+      } else if (this.#place === Place.REASON) {
+        if (FIELD_VALUE[byte] === 1) continue;
+        if (byte !== CR) return ResponseVerdict.MALFORMED;
+        this.#place = Place.LINE_FEED;
+      } else {
+        if (byte !== LF) return ResponseVerdict.MALFORMED;
+        this.#place = Place.FIELDS;
+        this.#at = at + 1 - base;
+        this.lineLength = this.#at;
+        return ResponseVerdict.OK;
+      }
+    }
+    this.#at = at - base;
+    return ResponseVerdict.INCOMPLETE;
   }
 
-  #parseStatusLine(text: string, lineEnd: number): boolean {
-    if (lineEnd < 12) return false;
-    if (text.startsWith('HTTP/1.1 ')) this.minorVersion = 1;
-    else if (text.startsWith('HTTP/1.0 ')) this.minorVersion = 0;
-    else return false;
-    let status = 0;
-    for (let at = 9; at < 12; at += 1) {
-      const digit = text.charCodeAt(at) - 48;
-      if (digit < 0 || digit > 9) return false;
-      status = status * 10 + digit;
-    }
-    this.status = status;
-    if (status < 100) return false;
-    if (lineEnd > 12 && text.charCodeAt(12) !== 32) return false;
-    const bareLineFeed = text.indexOf('\n');
-    const bareReturn = text.indexOf('\r');
-    return bareLineFeed === lineEnd + 1 && bareReturn === lineEnd;
+  /** Byte `index` of `HTTP/1.x nnn` and what ends it. */
+  #readStatusByte(byte: number, index: number): boolean {
+    const isDigit = byte >= DIGIT_0 && byte <= DIGIT_9;
+    if (index < MINOR_VERSION_AT) return byte === VERSION.charCodeAt(index);
+    if (index === MINOR_VERSION_AT) return byte === DIGIT_0 || byte === DIGIT_0 + 1;
+    if (index < STATUS_AT) return byte === SPACE;
+    if (index < STATUS_END) return isDigit;
+    this.#place = byte === CR ? Place.LINE_FEED : Place.REASON;
+    return byte === CR || byte === SPACE;
   }
 
   #frame(length: number, requestMethod: string): void {
@@ -106,8 +159,13 @@ export class ResponseHead {
     this.keepAliveMs = -1;
     const index = this.fields.indexOf(FieldKind.KEEP_ALIVE);
     if (index < 0) return;
-    const found = KEEP_ALIVE_TIMEOUT.exec(this.fields.valueAt(index));
-    if (found !== null) this.keepAliveMs = Number(found[1]) * 1000;
+    const text = this.fields.valueAt(index);
+    if (text !== this.#keepAliveText) {
+      const found = KEEP_ALIVE_TIMEOUT.exec(text);
+      this.#keepAliveText = text;
+      this.#keepAliveTextMs = found === null ? -1 : Number(found[1]) * 1000;
+    }
+    this.keepAliveMs = this.#keepAliveTextMs;
   }
 }
 

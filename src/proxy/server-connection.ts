@@ -14,8 +14,8 @@ import type { Clock, TimerHandle } from '../clock/clock.ts';
 import { BodyReader, BodyStatus } from './body-reader.ts';
 import { isCongested } from './body-writer.ts';
 import { ByteBacklog } from './byte-backlog.ts';
+import { CR, LF } from './characters.ts';
 import { HalfClose, isHalfClose } from './half-close.ts';
-import { hasWholeHead, mayBecomeValid, skipEmptyLines, takeHeadText } from './head-text.ts';
 import { NetExchange } from './net-exchange.ts';
 import { type DateLine, rejectionFor, replyHead } from './replies.ts';
 import { RequestHead, RequestVerdict } from './request-head.ts';
@@ -172,20 +172,27 @@ export class ServerConnection {
 
   #onData(bytes: Buffer): void {
     if (this.#state === State.CLOSED || this.#state === State.LINGER) return;
-    const held = this.#backlog.length;
-    if (held === 0) this.#process(bytes, 0, bytes.length);
+    if (this.#backlog.length === 0) this.#process(bytes, 0, bytes.length);
     else {
       this.#backlog.append(bytes, 0, bytes.length);
-      if (this.#state === State.HEAD) this.#continueHead(held);
+      if (this.#state === State.HEAD && !this.#head.isFresh) this.#continueHead();
       else this.#processBacklog();
     }
     this.#regulate();
   }
 
-  /** More of a head that began in an earlier read; searches only what is new. */
-  #continueHead(searched: number): void {
-    if (hasWholeHead(this.#backlog, searched)) this.#processBacklog();
-    else this.#judgePartialHead(searched);
+  /** More of a head that began in an earlier read. */
+  #continueHead(): void {
+    const bytes = this.#backlog.view();
+    const verdict = this.#head.read(bytes, 0, bytes.length);
+    if (verdict === RequestVerdict.INCOMPLETE) {
+      this.#checkPartialHead();
+      return;
+    }
+    this.#backlog.clear();
+    this.#isProcessing = true;
+    this.#onHead(verdict);
+    this.#process(bytes, this.#head.length, bytes.length);
   }
 
   #processBacklog(): void {
@@ -228,7 +235,7 @@ export class ServerConnection {
     this.exchange?.flushRequest();
     if (at < end && this.#state < State.LINGER) {
       this.#backlog.append(bytes, at, end);
-      if (this.#state === State.HEAD && !isCongested(this.socket)) this.#judgePartialHead(0);
+      if (this.#state === State.HEAD && !isCongested(this.socket)) this.#checkPartialHead();
     } else this.#settle();
   }
 
@@ -249,19 +256,25 @@ export class ServerConnection {
   }
 
   #takeHead(bytes: Buffer, from: number, end: number): number {
-    const at = skipEmptyLines(bytes, from, end);
-    const text = takeHeadText(bytes, at, end);
-    if (text === '') return at > from ? at : -1;
-    const verdict =
-      text.length > this.#host.limits.maxHeadBytes
-        ? RequestVerdict.TOO_LARGE
-        : this.#head.parse(text);
+    const head = this.#head;
+    const at = head.isFresh ? skipEmptyLines(bytes, from, end) : from;
+    // A lone CR may become one more empty line.
+    if (at === end || (at + 1 === end && bytes[at] === CR)) return at > from ? at : -1;
+    const verdict = head.read(bytes, at, end);
+    if (verdict === RequestVerdict.INCOMPLETE) return at > from ? at : -1;
+    this.#onHead(verdict);
+    return at + head.length;
+  }
+
+  #onHead(verdict: RequestVerdict): void {
+    const head = this.#head;
     this.#headSinceTick = NOT_TIMED;
-    if (verdict === RequestVerdict.OK) this.#begin();
-    else if (verdict === RequestVerdict.OPTIONS_ASTERISK && this.#head.contentLength === 0) {
+    if (verdict === RequestVerdict.OK && head.length <= this.#host.limits.maxHeadBytes) {
+      this.#begin();
+    } else if (verdict === RequestVerdict.OPTIONS_ASTERISK && head.contentLength === 0) {
       this.#answerOptions();
-    } else this.#reject(verdict);
-    return at + text.length;
+    } else this.#reject(verdict === RequestVerdict.OK ? RequestVerdict.TOO_LARGE : verdict);
+    head.restart();
   }
 
   #begin(): void {
@@ -327,12 +340,11 @@ export class ServerConnection {
     this.#reject(RequestVerdict.MALFORMED);
   }
 
-  #judgePartialHead(judged: number): void {
-    const { maxHeadBytes } = this.#host.limits;
+  #checkPartialHead(): void {
     if (this.#headSinceTick === NOT_TIMED) this.#headSinceTick = this.#host.tick;
-    if (this.#backlog.length > maxHeadBytes) this.#reject(RequestVerdict.TOO_LARGE);
-    else if (!mayBecomeValid(this.#backlog, judged)) this.#reject(RequestVerdict.MALFORMED);
-    else if (this.#hasPeerEnded) this.#closeGently();
+    if (this.#backlog.length > this.#host.limits.maxHeadBytes) {
+      this.#reject(RequestVerdict.TOO_LARGE);
+    } else if (this.#hasPeerEnded) this.#closeGently();
   }
 
   /** Stops reading while more waits than anybody may need at once. */
@@ -458,4 +470,11 @@ export class ServerConnection {
 
 function pumpLater(connection: ServerConnection): void {
   connection.pump();
+}
+
+/** RFC 9112 2.2: empty lines before a request line are ignored. Returns where it begins. */
+function skipEmptyLines(bytes: Buffer, from: number, end: number): number {
+  let at = from;
+  while (at + 1 < end && bytes[at] === CR && bytes[at + 1] === LF) at += 2;
+  return at;
 }
