@@ -1,5 +1,5 @@
-// Turns a row of the error table into an answer. Nowhere else picks status, content type or newline,
-// so a client sees the same shape for the same failure whichever role it met.
+// Turns a row of the error table into an answer. Nowhere else picks status, content type or
+// newline, so a client sees the same shape for the same failure whichever role it met.
 // Hot under overload only: heads and bodies without a detail are built once per row.
 
 import type { ErrorRow } from './errors.ts';

@@ -1,8 +1,8 @@
 // Every failure the data plane answers a client with: stable code, status, who caused it, whether
-// trying again can help, and the text. One place, so replies, logs, metrics and docs/errors.md cannot
-// disagree; a test compares this table with the document. Retired codes are never used again.
-// A role with failures of its own adds rows to the table here.
-// Overload is not an exception: rows are constants, so refusing a request creates nothing.
+// trying again can help, and the text. One place, so replies, logs, metrics and docs/errors.md
+// cannot disagree; a test compares this table with the document. Retired codes are never used
+// again. A role with failures of its own adds rows to the table here. Overload is not an exception:
+// rows are constants, so refusing a request creates nothing.
 
 /** How the text becomes a body. */
 export type ErrorBody =

@@ -1,6 +1,6 @@
 // Whether the pod is on its way out, and when it may go (QP-113 to QP-116). Draining ends after a
-// quiet period in which no ordinary request arrived; every arrival starts the period anew, probes do
-// not, and a request that merely runs does not. After the end probes keep failing until `reset`.
+// quiet period in which no ordinary request arrived; every arrival starts the period anew, probes
+// do not, and a request that merely runs does not. After the end probes keep failing until `reset`.
 // Per request it costs one boolean; while draining, one field write: the timer is moved lazily.
 
 import type { Clock, TimerHandle } from '../clock/clock.ts';

@@ -1,6 +1,7 @@
-// The sidecar's three small servers beside the request plane: stats for the autoscaler (QP-41), metrics
-// for people (QP-145) and the drain hook for the kubelet (QP-117). Each is one path; everything else
-// is 404. They run on the same engine as the request plane, so no second HTTP stack is loaded.
+// The sidecar's three small servers beside the request plane: stats for the autoscaler (QP-41),
+// metrics for people (QP-145) and the drain hook for the kubelet (QP-117). Each is one path;
+// everything else is 404. They run on the same engine as the request plane, so no second HTTP stack
+// is loaded.
 
 import type { Clock } from '../clock/clock.ts';
 import { answerError } from '../errors/answer.ts';
@@ -51,7 +52,7 @@ export class EndpointHandler implements ExchangeHandler {
   }
 }
 
-/** `/metrics` on the stats port: any method, `Accept` ignored, reading resets nothing. */
+/** `/metrics` on the stats port, whatever the method and `Accept`; reading resets nothing. */
 export function statsEndpoint(reporter: StatReporter): EndpointHandler {
   return new EndpointHandler('/metrics', (exchange) => {
     exchange.respond(200, STAT_HEADERS, reporter.current);

@@ -1,5 +1,6 @@
 // The Forwarded header built from X-Forwarded-* when the client sent none (QP-90 to QP-92). Pure.
-// Hot where a gateway in front adds X-Forwarded-For; the common single address is one concatenation.
+// Hot where a gateway in front adds X-Forwarded-For; the common single address is one
+// concatenation.
 
 const COMMA = ',';
 

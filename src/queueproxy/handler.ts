@@ -1,7 +1,7 @@
-// The sidecar's request plane, layers 3 to 10 of QP-17: health checks and network probes are answered
-// here; everything else is counted, timed, let through the gate and forwarded to the app.
-// Every request that got a context gives back in `onEnd` exactly what it took: deadline, statistics,
-// in-flight count, slot. Nothing else may give any of it back.
+// The sidecar's request plane, layers 3 to 10 of QP-17: health checks and network probes are
+// answered here; everything else is counted, timed, let through the gate and forwarded to the app.
+// Every request that got a context gives back in `onEnd` exactly what it took: deadline,
+// statistics, in-flight count, slot. Nothing else may give any of it back.
 // Hot: per request one context; no closure, promise or array; the clock is read at arrival and at
 // departure, in between only for an idle timeout or for metrics.
 

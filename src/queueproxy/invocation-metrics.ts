@@ -1,6 +1,6 @@
-// The sidecar's two own instruments in Prometheus text (QP-139 to QP-145): how long the app took, by
-// status, and how many requests are in or before it. Written by hand because a metrics library costs
-// more start-up time than the sidecar is allowed. Queue depth is read at scrape time (Q-12).
+// The sidecar's two own instruments in Prometheus text (QP-139 to QP-145): how long the app took,
+// by status, and how many requests are in or before it. Written by hand because a metrics library
+// costs more start-up time than the sidecar is allowed. Queue depth is read at scrape time (Q-12).
 // Hot: `observe` runs once per request when metrics are on.
 
 /** Seconds (QP-141); a value equal to a bound belongs to that bucket. */

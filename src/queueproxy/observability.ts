@@ -3,7 +3,7 @@
 // named in `warnings` so that nobody waits for data that never comes.
 
 export interface ObservabilitySettings {
-  /** `host:port` to serve Prometheus text on; '' host = all interfaces, port 0 = the default one. */
+  /** Where to serve Prometheus text; host '' = all interfaces, port 0 = the default one. */
   readonly prometheus: { readonly host: string; readonly port: number } | null;
   readonly warnings: readonly string[];
 }

@@ -1,5 +1,6 @@
-// One readiness attempt of each kind (QP-105 to QP-112). TCP is the default and the only kind loaded at
-// start; the HTTP client is imported when a probe first needs it, because start-up time is budgeted.
+// One readiness attempt of each kind (QP-105 to QP-112). TCP is the default and the only kind
+// loaded at start; the HTTP client is imported when a probe first needs it, because start-up time
+// is budgeted.
 
 import { connect } from 'node:net';
 import type { Clock } from '../clock/clock.ts';

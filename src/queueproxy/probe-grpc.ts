@@ -1,5 +1,5 @@
-// The gRPC readiness attempt (QP-112): grpc.health.v1.Health/Check over h2c to 127.0.0.1, ready iff the
-// service says SERVING. One call on a connection of its own. Imported by the first gRPC probe.
+// The gRPC readiness attempt (QP-112): grpc.health.v1.Health/Check over h2c to 127.0.0.1, ready iff
+// the service says SERVING. One call on a connection of its own. Imported by the first gRPC probe.
 
 import * as http2 from 'node:http2';
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';

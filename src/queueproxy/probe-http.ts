@@ -1,7 +1,7 @@
-// HTTP readiness attempts (QP-106 to QP-111): a new connection each, redirects followed, certificates
-// not verified, configured Host and User-Agent honoured. With auto-detection an attempt
-// asks by HTTP/2 with prior knowledge first and by HTTP/1.1 if that did not say ready.
-// Imported by the first HTTP probe, not at start.
+// HTTP readiness attempts (QP-106 to QP-111): a new connection each, redirects followed,
+// certificates not verified, configured Host and User-Agent honoured. With
+// auto-detection an attempt asks by HTTP/2 with prior knowledge first and by HTTP/1.1 if that did
+// not say ready. Imported by the first HTTP probe, not at start.
 
 import * as http from 'node:http';
 import * as http2 from 'node:http2';

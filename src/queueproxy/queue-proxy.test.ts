@@ -1,5 +1,5 @@
-// A whole sidecar on real sockets with time in the test's hand: what clients, kubelet, activator and
-// autoscaler see on the wire.
+// A whole sidecar on real sockets with time in the test's hand: what clients, kubelet, activator
+// and autoscaler see on the wire.
 
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';

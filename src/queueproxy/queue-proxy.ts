@@ -1,6 +1,6 @@
 // One sidecar: its servers, its state, its way of going down. A class without globals, so that one
-// process can host many (DESIGN D9) and tests can run it in-process. It reads no environment, installs
-// no signal handler and never exits the process: start.ts does that for the role.
+// process can host many (DESIGN D9) and tests can run it in-process. It reads no environment,
+// installs no signal handler and never exits the process: start.ts does that for the role.
 
 import type { Clock } from '../clock/clock.ts';
 import { createNetServer } from '../proxy/net-server.ts';
@@ -117,8 +117,8 @@ export class QueueProxy {
   }
 
   /**
-   * Resolves when all ports are open; the app need not be there yet (QP-14). Rejects with the system's
-   * error when a port cannot be had (QP-15), except for the metrics port, which is only logged.
+   * Resolves when all ports are open; the app need not be there yet (QP-14). Rejects with the
+   * system's error when a port cannot be had (QP-15), except for the metrics port: that is logged.
    */
   async start(): Promise<void> {
     const { servingPort, adminPort, statsPort, bindAddress, warnings } = this.#settings;
@@ -138,8 +138,8 @@ export class QueueProxy {
   }
 
   /**
-   * What SIGTERM means (QP-120 to QP-123): probes fail at once, requests are served on until nothing
-   * arrived for the quiet period, then the servers close, then tunnels get their last minute.
+   * What SIGTERM means (QP-120 to QP-123): probes fail at once, requests are served on until
+   * nothing arrived for the quiet period, then the servers close, then tunnels get a last minute.
    * Resolves when all is over; later calls join the first.
    */
   shutdown(): Promise<void> {

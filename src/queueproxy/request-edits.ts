@@ -1,5 +1,6 @@
 // Header changes on the way to the app: routing headers go, the client's host comes back (QP-66),
-// Forwarded is built where it is missing (QP-90). Requests that need neither share one compiled set.
+// Forwarded is built where it is missing (QP-90). Requests that need neither share one compiled
+// set.
 // Hot: runs once per forwarded request.
 
 import { createHeaderEdits } from '../proxy/header-edits.ts';

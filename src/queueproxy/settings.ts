@@ -1,5 +1,5 @@
-// The sidecar's configuration as one frozen value, from the environment Knative injects (QP-9) plus a
-// few variables of our own (QUEUE_…). Parsed once; everything after start trusts it.
+// The sidecar's configuration as one frozen value, from the environment Knative injects (QP-9) plus
+// a few variables of our own (QUEUE_…). Parsed once; everything after start trusts it.
 
 import type { LogLevel } from '../telemetry/logger.ts';
 import { type Environment, EnvReader, SettingsError } from './env-reader.ts';

@@ -1,5 +1,6 @@
 // The kernel's socket counters, attached to the log line of a failed forward (QP-83): they tell a
-// crashed app from an exhausted machine. Read at most once a second, because failures come in storms.
+// crashed app from an exhausted machine. Read at most once a second, because failures come in
+// storms.
 
 import { readFileSync } from 'node:fs';
 import type { Clock } from '../clock/clock.ts';

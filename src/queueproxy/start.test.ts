@@ -1,5 +1,5 @@
-// The role as a process would run it, with the process itself replaced: what it prints, when it exits
-// and with which code.
+// The role as a process would run it, with the process itself replaced: what it prints, when it
+// exits and with which code.
 
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';

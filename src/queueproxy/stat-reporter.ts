@@ -1,6 +1,6 @@
-// Turns the request accounting into the Stat message served on the stats port: once a second, encoded
-// once, served as it is until the next report (QP-39 to QP-43). Before the first report it holds only
-// the pod name; the scrape must work from the first moment.
+// Turns the request accounting into the Stat message served on the stats port: once a second,
+// encoded once, served as it is until the next report (QP-39 to QP-43). Before the first report it
+// holds only the pod name; the scrape must work from the first moment.
 
 import type { Clock, TimerHandle } from '../clock/clock.ts';
 import type { RequestAccounting } from '../proxy/request-accounting.ts';

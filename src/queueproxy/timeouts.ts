@@ -1,8 +1,8 @@
 // When a request has taken too long (QP-46 to QP-57): total time T, time to the first byte R, gap
-// between bytes I. One deadline per request covers all three; what happens at it is decided here, by
-// looking at what the request did meanwhile, so answering bytes moves no timer.
-// A 101 is no write, but bytes the app sends on the upgraded socket are. Pure; times are whole
-// monotonic milliseconds.
+// between bytes I. One deadline per request covers all three; what happens at it is decided here,
+// by looking at what the request did meanwhile, so answering bytes moves no timer. A 101 is no
+// write, but bytes the app sends on the upgraded socket are. Pure; times are whole monotonic
+// milliseconds.
 
 export const TimeoutCause = { NONE: 0, TOTAL: 1, RESPONSE_START: 2, IDLE: 3 } as const;
 export type TimeoutCause = (typeof TimeoutCause)[keyof typeof TimeoutCause];

@@ -1,8 +1,8 @@
-// Autoscaler statistics on the wire: the protobuf messages of ACT-136 (package `metrics`).
-// A bare Stat is what a queue-proxy serves on :9090 (QP-42); a StatMessages batch is one binary
-// websocket message from an activator to the autoscaler (ACT-137). Written by hand on top of the
-// protobuf wire primitives because three small messages need no generated code at start-up.
-// Zero-valued fields are omitted, unknown fields skipped, any field order is read (ACT-138, ACT-139).
+// Autoscaler statistics on the wire: the protobuf messages of ACT-136 (package `metrics`). A bare
+// Stat is what a queue-proxy serves on :9090 (QP-42); a StatMessages batch is one binary websocket
+// message from an activator to the autoscaler (ACT-137). Written by hand on top of the protobuf
+// wire primitives because three small messages need no generated code at start-up. Zero-valued
+// fields are omitted, unknown fields skipped, any field order is read (ACT-138, ACT-139).
 
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 
@@ -69,7 +69,7 @@ export function decodeStat(bytes: Uint8Array): Stat {
   return readStat(new BinaryReader(bytes), bytes.length);
 }
 
-/** Entries without a stat are left out (ACT-138). Throws on bytes that are not a protobuf message. */
+/** Entries without a stat are left out (ACT-138). Throws on bytes that are no such message. */
 export function decodeStatMessages(bytes: Uint8Array): StatMessage[] {
   const reader = new BinaryReader(bytes);
   const messages: StatMessage[] = [];
