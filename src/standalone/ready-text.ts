@@ -5,12 +5,11 @@ import type { ServiceReport } from './messages.ts';
 /** How to call one ready Service: by its name, and where a resolver does not know `*.localhost`. */
 export function describeService(report: ServiceReport, gatewayPort: number): string[] {
   if (report.url === null) return [];
-  const host = new URL(report.url).host;
   const { hostname } = new URL(report.url);
-  return [
-    `    curl http://${hostname}:${gatewayPort}/`,
-    `    curl -H 'Host: ${host}' http://127.0.0.1:${gatewayPort}/`,
-  ];
+  const byHeader = `    curl -H 'Host: ${hostname}' http://127.0.0.1:${gatewayPort}/`;
+  // Other domains resolve only where somebody made them.
+  const resolves = hostname === 'localhost' || hostname.endsWith('.localhost');
+  return resolves ? [`    curl http://${hostname}:${gatewayPort}/`, byHeader] : [byHeader];
 }
 
 /** How to look inside. */

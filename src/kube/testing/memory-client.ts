@@ -143,6 +143,9 @@ export class MemoryClient implements KubeClient {
       const withStatus = copy(stored);
       setStatus(withStatus, next.status);
       withStatus.metadata.resourceVersion = next.metadata.resourceVersion!;
+      // As the server: built-in kinds take annotations along with a status.
+      const { annotations } = next.metadata;
+      if (!kind.custom && annotations !== undefined) withStatus.metadata.annotations = annotations;
       return this.#replace(kind, stored, withStatus) as unknown as T;
     }
     if (kind.subresources.includes('status')) setStatus(next, stored.status);
