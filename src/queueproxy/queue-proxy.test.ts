@@ -445,6 +445,7 @@ describe('drain and shutdown', () => {
     app.held[0]!.response.end('worth waiting for');
     const answer = await slow.answer();
     expect([answer.body, answer.headers.get('connection')]).toEqual(['worth waiting for', 'close']);
+    while (!ended) await clock.advanceAsync(100);
     await done;
     expect(logs.at(-1)).toBe('Shutdown complete, exiting...');
     await expect(RawClient.connect(port)).rejects.toThrow('ECONNREFUSED');
