@@ -99,8 +99,8 @@ export class AnswerReader {
       return;
     }
     this.#backlog.clear();
-    this.#onHead(verdict, bytes, 0, bytes.length);
-    if (this.#state === State.HEAD) this.#readHeads(bytes, this.#headEnd, bytes.length);
+    const isInterim = this.#onHead(verdict, bytes, 0, bytes.length);
+    if (isInterim) this.#readHeads(bytes, this.#headEnd, bytes.length);
   }
 
   /** Reads heads from `buffer[from, end)`: any number of interim ones, then the final one. */
@@ -113,22 +113,28 @@ export class AnswerReader {
         this.#checkHeadSize();
         return;
       }
-      this.#onHead(verdict, buffer, start, end);
+      // Not asked of the state: the caller may have begun its next request inside the callback,
+      // and what follows here must never be read as the answer to that one.
+      if (!this.#onHead(verdict, buffer, start, end)) return;
       start = this.#headEnd;
     }
   }
 
-  #onHead(verdict: ResponseVerdict, buffer: Buffer, start: number, end: number): void {
+  /** True when it was an interim head, so that another one follows. */
+  #onHead(verdict: ResponseVerdict, buffer: Buffer, start: number, end: number): boolean {
     const { head } = this;
     if (verdict === ResponseVerdict.MALFORMED || head.length > MAX_RESPONSE_HEAD_BYTES) {
       this.#fail(readLatin1(buffer, start, Math.min(end, start + SHOWN_BYTES)));
-      return;
+      return false;
     }
     this.#headEnd = start + head.length;
-    if (head.status < 200 && head.status !== 101) {
-      this.#sink.onAnswerInterim();
-      head.restart();
-    } else this.#startBody(buffer, this.#headEnd, end);
+    if (head.status >= 200 || head.status === 101) {
+      this.#startBody(buffer, this.#headEnd, end);
+      return false;
+    }
+    this.#sink.onAnswerInterim();
+    head.restart();
+    return true;
   }
 
   #checkHeadSize(): void {
