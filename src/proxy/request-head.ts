@@ -12,7 +12,7 @@ import {
   LENGTH_CHUNKED,
   LENGTH_MALFORMED,
 } from './framing.ts';
-import { FieldKind, HeaderFields, ScanResult } from './header-fields.ts';
+import { FieldKind, HeaderFields, runEnd, ScanResult } from './header-fields.ts';
 import { readLatin1 } from './latin1.ts';
 
 export const RequestVerdict = {
@@ -29,6 +29,8 @@ export const RequestVerdict = {
 export type RequestVerdict = (typeof RequestVerdict)[keyof typeof RequestVerdict];
 
 const VERSION = 'HTTP/1.';
+/** With the space before it. */
+const VERSION_1_X_LENGTH = 9;
 /** Where in the request line the scan stands. */
 const Place = { METHOD: 0, TARGET: 1, VERSION: 2, LINE_FEED: 3, FIELDS: 4 };
 const DIGIT_0 = 48;
@@ -109,6 +111,7 @@ export class RequestHead {
 
   #readRequestLine(bytes: Buffer, base: number, end: number): RequestVerdict {
     let at = base + this.#at;
+    if (this.#at === 0 && this.#takeWholeLine(bytes, base, end)) return RequestVerdict.OK;
     for (; at < end && this.#place !== Place.FIELDS; at += 1) {
       const byte = bytes[at]!;
       const offset = at - base;
@@ -134,6 +137,26 @@ export class RequestHead {
     }
     this.#at = at - base;
     return RequestVerdict.INCOMPLETE;
+  }
+
+  /** The common case: a good request line, all of it here. False leaves everything to do. */
+  #takeWholeLine(bytes: Buffer, base: number, end: number): boolean {
+    const methodEnd = runEnd(bytes, base, end, TOKEN);
+    const targetEnd = runEnd(bytes, methodEnd + 1, end, TARGET);
+    const lineEnd = targetEnd + VERSION_1_X_LENGTH;
+    if (lineEnd + 2 > end || methodEnd === base || targetEnd === methodEnd + 1) return false;
+    if (bytes[methodEnd] !== SPACE || bytes[targetEnd] !== SPACE) return false;
+    for (let index = 0; index < VERSION.length; index += 1) {
+      if (bytes[targetEnd + 1 + index] !== VERSION.charCodeAt(index)) return false;
+    }
+    const minorVersion = bytes[lineEnd - 1]! - DIGIT_0;
+    if (minorVersion !== 0 && minorVersion !== 1) return false;
+    if (bytes[lineEnd] !== CR || bytes[lineEnd + 1] !== LF) return false;
+    this.minorVersion = minorVersion;
+    this.#methodEnd = methodEnd - base;
+    this.#targetEnd = targetEnd - base;
+    this.#at = lineEnd + 2 - base;
+    return true;
   }
 
   /** Byte `index` of `HTTP/1.x` and its CR. Other versions are told from garbage, for their answer. */
