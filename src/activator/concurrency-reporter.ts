@@ -20,7 +20,7 @@ export interface ReportSubject {
   /** Belongs to the reporter; null = not tracked. */
   reportEntry: ReportEntry | null;
   /** The signal of the first request was handed to the socket. */
-  onPokeSent(): void;
+  onPokeSent(sentAtMs: number): void;
 }
 
 export interface ReportEntry {
@@ -117,8 +117,10 @@ export class ConcurrencyReporter {
 
   /** ACT-127. */
   #poke(entry: ReportEntry): void {
+    // Read before the write: the autoscaler may have acted by the time the call returns.
+    const sentAtMs = this.#clock.preciseNowMs();
     if (this.#sink.send(encodeStatMessages([this.#message(entry.subject, 1, 1)]))) {
-      entry.subject.onPokeSent();
+      entry.subject.onPokeSent(sentAtMs);
       return;
     }
     this.#unsentPokes.add(entry);

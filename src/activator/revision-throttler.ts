@@ -92,8 +92,8 @@ export class RevisionThrottler implements ReportSubject {
     return this.#gate.waiting;
   }
 
-  onPokeSent(): void {
-    this.wake.poked();
+  onPokeSent(sentAtMs: number): void {
+    this.wake.poked(sentAtMs);
   }
 
   /** Runs now, waits, or is refused because the queue is full. */

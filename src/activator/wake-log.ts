@@ -32,11 +32,11 @@ export class WakeLog {
     logWakePhase(this.#logger, this.#clock, this.#revision, 'queued');
   }
 
-  /** The stat that asks for a pod went to the socket. */
-  poked(): void {
+  /** The stat that asks for a pod went to the socket at `atMs` (Unix ms with fraction). */
+  poked(atMs: number): void {
     if (this.#state !== QUEUED) return;
     this.#state = POKED;
-    logWakePhase(this.#logger, this.#clock, this.#revision, 'poke');
+    logWakePhase(this.#logger, this.#clock, this.#revision, 'poke', atMs);
   }
 
   /** The first pod can take requests. */

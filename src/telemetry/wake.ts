@@ -19,12 +19,13 @@ export type WakePhase = (typeof WAKE_PHASES)[number];
 /** The constant message by which collectors recognise the line. */
 export const WAKE_PHASE_MESSAGE = 'wake phase';
 
-/** `revision` is `namespace/name`; `atMs` in the line is Unix milliseconds with fraction. */
+/** `revision` is `namespace/name`; `atMs` is Unix milliseconds with fraction, by default now. */
 export function logWakePhase(
   logger: Logger,
   clock: Clock,
   revision: string,
   phase: WakePhase,
+  atMs: number = clock.preciseNowMs(),
 ): void {
-  logger.info({ revision, phase, atMs: clock.preciseNowMs() }, WAKE_PHASE_MESSAGE);
+  logger.info({ revision, phase, atMs }, WAKE_PHASE_MESSAGE);
 }
