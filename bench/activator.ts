@@ -1,5 +1,5 @@
 // What a request costs in the activator, compared with the queue-proxy in front of the same app
-// (DESIGN section 5): CPU of the whole process per request, taken in turns in many short rounds of
+// (decision 0009): CPU of the whole process per request, taken in turns in many short rounds of
 // which the first is dropped; ratios within a round, their median and spread.
 
 import { join } from 'node:path';

@@ -39,7 +39,7 @@ const APP = join(ROOT, 'examples', 'hello', 'server.js');
 const FULL = { services: 60, sequential: 300, parallel: 50 };
 const TINY = { services: 3, sequential: 4, parallel: 3 };
 
-/** Runs both scenarios and returns their rows (DESIGN section 7). */
+/** Runs both scenarios and returns their rows (decision 0009). */
 export async function run(options: ColdstartOptions): Promise<ColdstartRow[]> {
   const size = options.tiny ? TINY : FULL;
   const dataDir = temporaryFolder();

@@ -1,4 +1,4 @@
-// What a request costs in the sidecar, compared with nginx in front of the same app (DESIGN section 5):
+// What a request costs in the sidecar, compared with nginx in front of the same app (decision 0009):
 // CPU of the whole proxy process per request, latency at a fixed rate, memory, and how long it takes
 // to listen. The machine is noisy, so targets take turns in many short rounds; the first round is
 // dropped, ratios are taken within a round, and their median and spread are what counts.
@@ -37,7 +37,7 @@ export interface QueueProxyBenchOptions {
   peers: readonly Peer[];
 }
 
-/** DESIGN section 7; null where a value does not exist for that row. */
+/** decision 0009; null where a value does not exist for that row. */
 export interface QueueProxyRow {
   name: string;
   engine: string;

@@ -130,7 +130,7 @@ function withTransitionTime(pod: Pod, condition: Condition, now: string): Condit
   return { ...condition, lastTransitionTime: same ? (before?.lastTransitionTime ?? now) : now };
 }
 
-/** What a local process cannot give, in words (DESIGN D9): said once, never refused. */
+/** What a local process cannot give, in words (decision 0007): said once, never refused. */
 export function localWarnings(pod: Pod): string[] {
   const warnings: string[] = [];
   for (const container of pod.spec.containers) {

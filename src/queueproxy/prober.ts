@@ -1,7 +1,7 @@
 // Whether the app is ready, evaluated anew for each health check and never cached (QP-96 to
 // QP-104). Callers that arrive during an evaluation share it. With a period of 0 an evaluation
 // tries hard for ten seconds: first at once, then at growing pauses from 1 ms up to 50 ms, so a
-// local app is noticed the moment it listens (DESIGN D9); otherwise it is one attempt and the
+// local app is noticed the moment it listens (decision 0007); otherwise it is one attempt and the
 // kubelet does the repeating.
 
 import type { Clock } from '../clock/clock.ts';

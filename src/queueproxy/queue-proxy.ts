@@ -1,5 +1,5 @@
 // One sidecar: its servers, its state, its way of going down. A class without globals, so that one
-// process can host many (DESIGN D9) and tests can run it in-process. It reads no environment,
+// process can host many (decision 0007) and tests can run it in-process. It reads no environment,
 // installs no signal handler and never exits the process: start.ts does that for the role.
 
 import type { Clock } from '../clock/clock.ts';

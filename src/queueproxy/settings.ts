@@ -38,7 +38,7 @@ export interface QueueProxySettings {
   readonly metrics: { readonly host: string; readonly port: number } | null;
   /** Silence that ends a drain (QP-113). */
   readonly drainQuietMs: number;
-  /** First pause between attempts of an aggressive readiness probe (DESIGN D9). */
+  /** First pause between attempts of an aggressive readiness probe (decision 0007). */
   readonly probeIntervalMs: number;
   /** Configured, accepted, and without effect here; logged at start. */
   readonly warnings: readonly string[];
