@@ -165,7 +165,9 @@ export class Autoscaler {
     if (wasAtZero && recommendation > 0) logWakePhase(logger, clock, key, 'decided');
   }
 
-  /** The full pass would compete with the scale patch for this thread and the API: it comes after. */
+  /**
+   * The full pass would compete with the scale patch for this thread and the API: it comes after.
+   */
   #scaleFirst(key: string): void {
     const pass = (): void => this.#podAutoscalers.enqueue(key);
     void this.#reconciler.scaleNow(key).then(pass);

@@ -1,5 +1,5 @@
-// What the wire tests cannot cut finely enough: the next request begun inside the callback that ended
-// the answer before it, as happens whenever a waiting request takes over a freed slot.
+// What the wire tests cannot cut finely enough: the next request begun inside the callback that
+// ended the answer before it, as happens whenever a waiting request takes over a freed slot.
 
 import { describe, expect, it } from 'vitest';
 import { AnswerReader, type AnswerSink } from './answer-reader.ts';

@@ -1,8 +1,8 @@
-// Parses the answers of one upstream connection: interim heads, the final head, the body. Pure bytes in,
-// calls out; sockets and pools are UpstreamConnection's business.
-// Invariant: after onAnswerHead come onAnswerData calls, the last of them with `isLast`, or
-// onAnswerMalformed; nothing after either. The sink may call `stop` from any callback.
-// Hot: `read` runs per read, on a borrowed buffer.
+// Parses the answers of one upstream connection: interim heads, the final head, the body. Pure
+// bytes in, calls out; sockets and pools are UpstreamConnection's business. Invariant: after
+// onAnswerHead come onAnswerData calls, the last of them with `isLast`, or onAnswerMalformed;
+// nothing after either. The sink may call `stop` from any callback. Hot: `read` runs per read, on a
+// borrowed buffer.
 
 import { BodyReader, BodyStatus } from './body-reader.ts';
 import { ByteBacklog } from './byte-backlog.ts';

@@ -1,6 +1,5 @@
-// Takes the framing off one message body, whichever it has. The data of a read is one contiguous range
-// of the same buffer; what lies behind the body is left alone.
-// Hot: once per read of a body.
+// Takes the framing off one message body, whichever it has. The data of a read is one contiguous
+// range of the same buffer; what lies behind the body is left alone. Hot: once per read of a body.
 
 import { ChunkDecoder, ChunkStatus } from './chunk-decoder.ts';
 import { BodyMode } from './response-head.ts';

@@ -1,8 +1,7 @@
 // Takes chunked framing off a body, in place: the data of one read ends up as one contiguous range
-// of the same buffer, so re-framing costs one chunk and one write per read. Strict: CRLF only, plain
-// hex sizes, extensions only in their grammar, trailers like header lines.
-// State survives between reads; a body may be cut at any byte.
-// Hot: once per read of a chunked body.
+// of the same buffer, so re-framing costs one chunk and one write per read. Strict: CRLF only,
+// plain hex sizes, extensions only in their grammar, trailers like header lines. State survives
+// between reads; a body may be cut at any byte. Hot: once per read of a chunked body.
 
 import { ByteBacklog } from './byte-backlog.ts';
 import { CR, LF } from './characters.ts';

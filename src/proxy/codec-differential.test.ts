@@ -1,5 +1,5 @@
-// Our codec against llhttp: generated and mutated messages, cut at every byte. Being stricter is fine
-// and counted; reading something llhttp reads differently is a request smuggled.
+// Our codec against llhttp: generated and mutated messages, cut at every byte. Being stricter is
+// fine and counted; reading something llhttp reads differently is a request smuggled.
 
 import { describe, expect, it } from 'vitest';
 import { readAnswerWithOurs, readWithOurs } from './testing/codec-reader.ts';

@@ -1,6 +1,6 @@
-// A client that sent `Expect: 100-continue` and holds its body back until somebody asks for it. Usually
-// the application does; one that never heard of 100 does not, so after a while we ask (QP-73).
-// Made only for such requests.
+// A client that sent `Expect: 100-continue` and holds its body back until somebody asks for it.
+// Usually the application does; one that never heard of 100 does not, so after a while we ask
+// (QP-73). Made only for such requests.
 
 import type { Writable } from 'node:stream';
 import type { Clock, TimerHandle } from '../clock/clock.ts';

@@ -1,5 +1,6 @@
-// Pure decisions about forwarding one request: whether it may be sent twice (QP-64), whether it can be
-// sent at all, and whether an answered protocol switch is the one that was asked for (QP-82, QP-88).
+// Pure decisions about forwarding one request: whether it may be sent twice (QP-64), whether it can
+// be sent at all, and whether an answered protocol switch is the one that was asked for (QP-82,
+// QP-88).
 
 import { equalsFold } from './characters.ts';
 import type { RequestHead } from './request-head.ts';
@@ -11,14 +12,18 @@ export const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 const IDEMPOTENT_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 const PRINTABLE = /^[\x20-\x7e]*$/;
 
-/** Whether a second copy of the request does no harm, and there is no body that would be missing. */
+/**
+ * Whether a second copy of the request does no harm, and there is no body that would be missing.
+ */
 export function isReplayable(head: RequestHead): boolean {
   if (head.contentLength !== 0) return false;
   if (IDEMPOTENT_METHODS.has(head.method)) return true;
   return head.fields.hasName('idempotency-key') || head.fields.hasName('x-idempotency-key');
 }
 
-/** Why the request cannot be forwarded; null when it can. `sentBytes` of its body are gone already. */
+/**
+ * Why the request cannot be forwarded; null when it can. `sentBytes` of its body are gone already.
+ */
 export function forwardProblem(head: RequestHead, sentBytes: number): string | null {
   if (sentBytes > 0) return 'request body already sent';
   if (PRINTABLE.test(head.upgrade)) return null;

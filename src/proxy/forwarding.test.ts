@@ -1,5 +1,5 @@
-// Requests through the proxy to scripted applications, on real sockets: headers, framing, streaming in
-// both directions, and everything that can break half-way.
+// Requests through the proxy to scripted applications, on real sockets: headers, framing, streaming
+// in both directions, and everything that can break half-way.
 
 import { afterEach, describe, expect, it } from 'vitest';
 import { createHeaderEdits } from './header-edits.ts';

@@ -1,9 +1,9 @@
-// A client's FIN after its request has two meanings: "no more requests, I am waiting for the answer", or
-// "I am gone". A client that half-closes does so together with its request, one that leaves does so
-// later. In between they look alike; then we send a 100, which a client that still reads skips, and which
-// the kernel of one that is gone answers with a reset. Reads end with the FIN, so only a second write
-// shows that reset.
-// Made only for half-closed clients whose answer is not there yet.
+// A client's FIN after its request has two meanings: "no more requests, I am waiting for the
+// answer", or "I am gone". A client that half-closes does so together with its request, one that
+// leaves does so later. In between they look alike; then we send a 100, which a client that still
+// reads skips, and which the kernel of one that is gone answers with a reset. Reads end with the
+// FIN, so only a second write shows that reset. Made only for half-closed clients whose answer is
+// not there yet.
 
 import type { Writable } from 'node:stream';
 import type { Clock, TimerHandle } from '../clock/clock.ts';

@@ -1,10 +1,11 @@
-// Writes the heads of forwarded messages. Lines nobody objects to are copied as runs, so their order,
-// case and duplicates survive (QP-68); hop-by-hop lines go (QP-65, QP-74); framing is written anew,
-// because the body is framed anew.
-// Hot: one request head and one response head per forwarded request.
+// Writes the heads of forwarded messages. Lines nobody objects to are copied as runs, so their
+// order, case and duplicates survive (QP-68); hop-by-hop lines go (QP-65, QP-74); framing is
+// written anew, because the body is framed anew. Hot: one request head and one response head per
+// forwarded request.
 
 import type { CompiledHeaderEdits } from './header-edits.ts';
 import { FieldKind, type HeaderFields } from './header-fields.ts';
+import type { DateLine } from './replies.ts';
 import type { RequestHead } from './request-head.ts';
 import { BodyMode, type ResponseHead } from './response-head.ts';
 
@@ -99,20 +100,20 @@ export function answerFraming(head: ResponseHead, clientMinor: number): AnswerFr
   }
 }
 
-/** The final answer head for the client; `extra` are whole lines, `date` is used if none came. */
+/** The final answer head for the client; `extra` are whole lines, `date` is asked if none came. */
 export function answerHeadFor(
   head: ResponseHead,
   framing: AnswerFraming,
   clientMinor: number,
   closes: boolean,
   extra: string,
-  date: string,
+  date: DateLine,
 ): string {
   let drop = HOP_BY_HOP;
   if (framing !== AnswerFraming.CHUNKED) drop |= TRAILER;
   if (head.status < 200 || head.status === 204) drop |= CONTENT_LENGTH;
   let text = statusLine(head, clientMinor) + keptLines(head.fields, drop, null);
-  if (!head.fields.has(FieldKind.DATE)) text += date;
+  if (!head.fields.has(FieldKind.DATE)) text += date.get();
   if (framing === AnswerFraming.CHUNKED) text += 'Transfer-Encoding: chunked\r\n';
   if (head.status === 101) text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
   else if (closes) text += 'Connection: close\r\n';

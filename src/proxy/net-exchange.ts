@@ -1,13 +1,13 @@
-// One request and its answer on the `net` engine: the object roles see as Exchange, and the caller an
-// upstream connection sees. It joins the two sides and owns nothing of either: the client's socket and
-// parser belong to ServerConnection, the application's to UpstreamConnection.
+// One request and its answer on the `net` engine: the object roles see as Exchange, and the caller
+// an upstream connection sees. It joins the two sides and owns nothing of either: the client's
+// socket and parser belong to ServerConnection, the application's to UpstreamConnection.
 //
-//   DECIDING -> respond -> ENDED          DECIDING -> forward -> DIALING -> SENT -> ANSWERING -> ENDED
+//   DECIDING -> respond -> ENDED        DECIDING -> forward -> DIALING -> SENT -> ANSWERING -> ENDED
 //   DIALING, SENT -> (failure, cancelForward) -> DECIDING        ANSWERING -> (101) TUNNEL -> ENDED
 //
-// Invariants: onEnd exactly once, from #end; nothing is written to the client after it; a final head is
-// written at most once; handlers may call back into the exchange from every callback.
-// Hot: one per request, one shape, no closures.
+// Invariants: onEnd exactly once, from #end; nothing is written to the client after it; a final
+// head is written at most once; handlers may call back into the exchange from every callback. Hot:
+// one per request, one shape, no closures.
 
 import { isCongested, writePiece } from './body-writer.ts';
 import { ContinueWait } from './continue-wait.ts';
@@ -139,7 +139,10 @@ export class NetExchange implements Exchange, UpstreamCaller {
       process.nextTick(failLater, this, problem);
       return;
     }
-    const connection = upstream.checkout(isReplayable(this.#head));
+    const connection = upstream.checkout(
+      isReplayable(this.#head),
+      this.#connection.stepMs(this.receivedMs),
+    );
     if (connection !== null) this.#send(connection);
     else this.#startDial(upstream);
   }
@@ -354,7 +357,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
       this.minorVersion,
       this.closesAfter,
       this.#extraHeaders,
-      this.#connection.date.get(),
+      this.#connection.date,
     );
   }
 

@@ -1,6 +1,6 @@
-// The default server engine: our HTTP/1.1 codec on `node:net` (DESIGN D2). Accepts connections, keeps
-// the set of them for drain and close, and runs the one coarse ticker behind head timeouts. Everything
-// per connection is in ServerConnection, which takes any Duplex (`accept`).
+// The default server engine: our HTTP/1.1 codec on `node:net` (decision 0002). Accepts connections,
+// keeps the set of them for drain and close, and runs the one coarse ticker behind head timeouts.
+// Everything per connection is in ServerConnection, which takes any Duplex (`accept`).
 
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock, TimerHandle } from '../clock/clock.ts';

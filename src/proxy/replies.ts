@@ -1,5 +1,5 @@
-// Answers the server gives itself: the heads of local replies, and the fixed texts for requests that
-// never reach a role (QP-7).
+// Answers the server gives itself: the heads of local replies, and the fixed texts for requests
+// that never reach a role (QP-7).
 
 import type { Writable } from 'node:stream';
 import type { Clock } from '../clock/clock.ts';

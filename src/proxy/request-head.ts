@@ -159,7 +159,9 @@ export class RequestHead {
     return true;
   }
 
-  /** Byte `index` of `HTTP/1.x` and its CR. Other versions are told from garbage, for their answer. */
+  /**
+   * Byte `index` of `HTTP/1.x` and its CR. Other versions are told from garbage, for their answer.
+   */
   #readVersionByte(byte: number, index: number): boolean {
     if (index < VERSION.length && byte === VERSION.charCodeAt(index)) return true;
     if (index === VERSION.length + 1) {

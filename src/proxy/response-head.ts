@@ -169,7 +169,9 @@ export class ResponseHead {
   }
 }
 
-/** Whether trailer lines may pass on under this name: framing and routing never (RFC 9110 6.5.1). */
+/**
+ * Whether trailer lines may pass on under this name: framing and routing never (RFC 9110 6.5.1).
+ */
 export function isTrailerAllowed(name: string): boolean {
   return isToken(name) && !FORBIDDEN_TRAILERS.has(name.toLowerCase());
 }

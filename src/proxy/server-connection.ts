@@ -1,13 +1,14 @@
 // One client connection of the `net` engine: reads requests one after the other, hands each to the
-// role as an exchange, and feeds its body on as fast as the exchange takes it. Bytes nobody can use yet
-// (body of a held request, next pipelined request, tunnel under congestion) wait in one bounded backlog.
+// role as an exchange, and feeds its body on as fast as the exchange takes it. Bytes nobody can use
+// yet (body of a held request, next pipelined request, tunnel under congestion) wait in one bounded
+// backlog.
 //
 //   HEAD -> BODY -> WAIT -> HEAD ...     BODY -> (answer over first) DISCARD -> HEAD
 //   any -> LINGER (we sent our end, the client still sends) -> CLOSED     WAIT -> TUNNEL -> CLOSED
 //
-// Works on any Duplex (TCP, TLS). Invariants: at most one exchange; no read is lost; every exchange that
-// was begun is ended, at the latest when the socket closes.
-// Hot: `#onData` and `#process` run per read.
+// Works on any Duplex (TCP, TLS). Invariants: at most one exchange; no read is lost; every exchange
+// that was begun is ended, at the latest when the socket closes. Hot: `#onData` and `#process` run
+// per read.
 
 import type { Duplex } from 'node:stream';
 import type { Clock, TimerHandle } from '../clock/clock.ts';
@@ -103,6 +104,13 @@ export class ServerConnection {
 
   nowMs(): number {
     return this.clock.monotonicMs();
+  }
+
+  /**
+   * The time, without asking for it again while the read that brought `readMs` is being handled.
+   */
+  stepMs(readMs: number): number {
+    return this.#isProcessing ? readMs : this.clock.monotonicMs();
   }
 
   /** Whether more of the body is still to come than is worth reading to keep the connection. */

@@ -92,7 +92,9 @@ export interface Exchange {
    * sent as UTF-8, bytes as they are.
    */
   respond(status: number, headers: string, body: string | Uint8Array): void;
-  /** Sends the request to `upstream`, relays the answer. Again from onUpstreamFailure, if need be. */
+  /**
+   * Sends the request to `upstream`, relays the answer. Again from onUpstreamFailure, if need be.
+   */
   forward(upstream: Upstream, edits: HeaderEdits): void;
   /** Drops an upstream under way so that `respond` can answer instead; no-op without one. */
   cancelForward(): void;
@@ -125,7 +127,9 @@ export interface ListenOptions {
 
 export interface HttpServer {
   listen(options: ListenOptions): Promise<{ port: number }>;
-  /** Stops accepting; idle connections close, busy ones after their answer (`Connection: close`). */
+  /**
+   * Stops accepting; idle connections close, busy ones after their answer (`Connection: close`).
+   */
   drain(): Promise<void>;
   /** Closes everything now. */
   close(): Promise<void>;

@@ -1,10 +1,10 @@
 // One connection to an application: carries one request at a time and parses its answers. Between
-// requests it lies in the pool of its address. It knows nothing of clients: whoever sends through it
-// is an UpstreamCaller, told of heads, bytes and loss.
-// Invariants: `caller` is set exactly while a request is under way; the connection is back in its pool
-// (or destroyed) before the caller hears of the last byte; every caller hears either a last byte or
-// onUpstreamLost, never both, unless it let go first.
-// Hot: `onRead` runs per read, on a buffer all connections share; nothing may keep that buffer.
+// requests it lies in the pool of its address. It knows nothing of clients: whoever sends through
+// it is an UpstreamCaller, told of heads, bytes and loss. Invariants: `caller` is set exactly while
+// a request is under way; the connection is back in its pool (or destroyed) before the caller hears
+// of the last byte; every caller hears either a last byte or onUpstreamLost, never both, unless it
+// let go first. Hot: `onRead` runs per read, on a buffer all connections share; nothing may keep
+// that buffer.
 
 import { connect, type Socket } from 'node:net';
 import { AnswerReader, type AnswerSink } from './answer-reader.ts';

@@ -79,7 +79,7 @@ describe('reuse', () => {
     expect(app.connections).toHaveLength(2);
   });
 
-  it('DESIGN D3: a request that cannot be sent twice avoids a connection idle for 4 s', async () => {
+  it('decision 0003: a request that cannot be sent twice avoids a connection idle for 4 s', async () => {
     await exchange(GET);
     clock.advance(3_999);
     await exchange(POST);
@@ -92,7 +92,7 @@ describe('reuse', () => {
     expect(app.connections).toHaveLength(2);
   });
 
-  it("DESIGN D3: the application's own Keep-Alive timeout less a second is the limit for all", async () => {
+  it("decision 0003: the application's own Keep-Alive timeout less a second is the limit for all", async () => {
     onAppRequest = (connection) => {
       connection.write(
         `${head('HTTP/1.1 200 OK', 'Keep-Alive: timeout=3', 'Content-Length: 2')}ok`,

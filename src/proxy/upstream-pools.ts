@@ -9,10 +9,14 @@ import type { Upstream, UpstreamOptions } from './types.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import { authorityOf } from './upstream-errors.ts';
 
-/** Addresses remembered; one more is served without being remembered, so nothing is shared for it. */
+/**
+ * Addresses remembered; one more is served without being remembered, so nothing is shared for it.
+ */
 export const MAX_UPSTREAMS = 16_384;
 const READ_BUFFER_BYTES = 64 * 1024;
-/** A request that cannot be sent twice goes only on a connection that idled less (DESIGN D3). */
+/**
+ * A request that cannot be sent twice goes only on a connection that idled less (decision 0003).
+ */
 const MAX_IDLE_FOR_ONE_SHOT_MS = 4_000;
 /** How long before the application's own keep-alive timeout a connection counts as expired. */
 const KEEP_ALIVE_MARGIN_MS = 1_000;
@@ -106,10 +110,8 @@ export class UpstreamPool implements Upstream {
     return this.#idle.length;
   }
 
-  /** An idle connection fit for the request, or null: then dial. */
-  checkout(isReplayable: boolean): UpstreamConnection | null {
-    if (this.#idle.length === 0) return null;
-    const nowMs = this.#deps.clock.monotonicMs();
+  /** An idle connection fit for the request, or null: then dial. `nowMs` is monotonic. */
+  checkout(isReplayable: boolean, nowMs: number): UpstreamConnection | null {
     for (;;) {
       const connection = this.#idle.at(-1);
       if (connection === undefined) return null;

@@ -1,5 +1,5 @@
-// Our codec without sockets: the bytes of a client (or an application) go in by hand, in any cuts, and
-// what was read and forwarded comes out. The counterpart of llhttp-oracle.
+// Our codec without sockets: the bytes of a client (or an application) go in by hand, in any cuts,
+// and what was read and forwarded comes out. The counterpart of llhttp-oracle.
 
 import { EventEmitter } from 'node:events';
 import { FakeClock } from '../../clock/fake-clock.ts';
@@ -12,7 +12,9 @@ import type { UpstreamCaller, UpstreamConnection } from '../upstream-connection.
 import { UpstreamPool } from '../upstream-pools.ts';
 import { LIMITS, UPSTREAM_OPTIONS } from './harness.ts';
 
-/** The few things a server connection asks of a socket; a Duplex costs ten times as much to make. */
+/**
+ * The few things a server connection asks of a socket; a Duplex costs ten times as much to make.
+ */
 class ClientStream extends EventEmitter {
   readonly writableLength = 0;
   readonly writableHighWaterMark = 16_384;
