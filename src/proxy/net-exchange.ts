@@ -2,7 +2,7 @@
 // an upstream connection sees. It joins the two sides and owns nothing of either: the client's
 // socket and parser belong to ServerConnection, the application's to UpstreamConnection.
 //
-//   DECIDING -> respond -> ENDED        DECIDING -> forward -> DIALING -> SENT -> ANSWERING -> ENDED
+//   DECIDING -> respond -> ENDED      DECIDING -> forward -> DIALING -> SENT -> ANSWERING -> ENDED
 //   DIALING, SENT -> (failure, cancelForward) -> DECIDING        ANSWERING -> (101) TUNNEL -> ENDED
 //
 // Invariants: onEnd exactly once, from #end; nothing is written to the client after it; a final
