@@ -8,11 +8,11 @@ import * as kinds from '../api/kinds.ts';
 import type { ServerlessService, ServerlessServiceMode } from '../api/networking.ts';
 import { controllerOf, type KubeObject, objectKey } from '../api/objects.ts';
 import { deepEqual } from '../kube/equal.ts';
+import { stepError } from '../kube/status-pass.ts';
 import { isAlreadyExists, type KubeClient, type Lister } from '../kube/types.ts';
 import { desiredMetric, desiredSks } from './child-objects.ts';
 import type { EffectiveSettings } from './effective-settings.ts';
 import { markNotOwned } from './pod-autoscaler-status.ts';
-import { stepError } from './status-pass.ts';
 
 /** Prefixes of what can go wrong; `create` for example reads `error creating SKS hello: `. */
 interface StepNames {

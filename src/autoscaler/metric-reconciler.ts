@@ -4,10 +4,10 @@
 import type { Metric } from '../api/autoscaling.ts';
 import { CONDITION_SETS, type ConditionManager, READY } from '../api/conditions.ts';
 import * as kinds from '../api/kinds.ts';
+import { messageOf, runWithStatus, type StatusPassDeps } from '../kube/status-pass.ts';
 import type { Lister, ReconcileResult, Reconciler } from '../kube/types.ts';
 import type { Collector } from './collector.ts';
 import type { ScrapeFailure } from './scraper.ts';
-import { messageOf, runWithStatus, type StatusPassDeps } from './status-pass.ts';
 
 export class MetricReconciler implements Reconciler {
   readonly #deps: StatusPassDeps;

@@ -14,6 +14,7 @@ import {
 import * as kinds from '../api/kinds.ts';
 import { KPA_CLASS } from '../api/labels.ts';
 import type { ServerlessService } from '../api/networking.ts';
+import { runWithStatus, type StatusPassDeps, stepError } from '../kube/status-pass.ts';
 import type { Lister, ReconcileResult, Reconciler } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import {
@@ -36,7 +37,6 @@ import {
 import type { PodCounter } from './pod-counter.ts';
 import { type ActiveState, boundScale, planScale, type ScalePlanInput } from './scale-plan.ts';
 import type { ScaleTargets } from './scale-target.ts';
-import { runWithStatus, type StatusPassDeps, stepError } from './status-pass.ts';
 
 /** AS-136: after a background probe has ended. */
 const RECHECK_AFTER_PROBE_MS = 1000;

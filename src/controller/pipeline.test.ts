@@ -10,11 +10,12 @@ import type { Configuration } from '../api/serving.ts';
 import { FakeClock } from '../clock/fake-clock.ts';
 import { EventRecorder } from '../kube/events.ts';
 import { ObjectStore } from '../kube/object-store.ts';
+import type { OwnCopy } from '../kube/status-pass.ts';
 import { MemoryClient } from '../kube/testing/memory-client.ts';
 import { ApiError, isConflict } from '../kube/types.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import type { ControllerContext } from './context.ts';
-import { type OwnCopy, type Pass, StatusPipeline } from './pipeline.ts';
+import { type Pass, StatusPipeline } from './pipeline.ts';
 
 type Step = (object: OwnCopy<Configuration>, pass: Pass) => void | Promise<void>;
 

@@ -6,10 +6,11 @@ import { CONFIGURATION_GENERATION_LABEL, CONFIGURATION_LABEL } from '../../api/l
 import type { Configuration, Revision } from '../../api/serving.ts';
 import { deepEqual } from '../../kube/equal.ts';
 import { EventRecorder } from '../../kube/events.ts';
+import { messageOf, type OwnCopy } from '../../kube/status-pass.ts';
 import { isAlreadyExists, type Lister, type Reconciler } from '../../kube/types.ts';
 import { isControlledBy } from '../children.ts';
 import type { ControllerContext } from '../context.ts';
-import { messageOf, type OwnCopy, type Pass, StatusPipeline, wrapError } from '../pipeline.ts';
+import { type Pass, StatusPipeline, wrapError } from '../pipeline.ts';
 import { findLatestReady } from './latest-ready.ts';
 import { makeRevision } from './resources/revision.ts';
 

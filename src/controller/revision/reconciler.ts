@@ -16,10 +16,11 @@ import { deploymentName } from '../../api/naming.ts';
 import { objectKey } from '../../api/objects.ts';
 import type { Revision, RevisionContainerStatus, RevisionStatus } from '../../api/serving.ts';
 import { EventRecorder } from '../../kube/events.ts';
+import type { OwnCopy } from '../../kube/status-pass.ts';
 import type { Lister, Reconciler } from '../../kube/types.ts';
 import { createOrGet, isControlledBy } from '../children.ts';
 import type { ControllerContext } from '../context.ts';
-import { type OwnCopy, type Pass, StatusPipeline, wrapError } from '../pipeline.ts';
+import { type Pass, StatusPipeline, wrapError } from '../pipeline.ts';
 import { DeploymentHashes } from './deployment-hashes.ts';
 import {
   CONTAINER_HEALTHY,

@@ -8,10 +8,11 @@ import type { Ingress } from '../../api/networking.ts';
 import type { Route } from '../../api/serving.ts';
 import { deepEqual } from '../../kube/equal.ts';
 import type { EventRecorder } from '../../kube/events.ts';
+import { messageOf, type OwnCopy } from '../../kube/status-pass.ts';
 import { isNotFound, type Lister } from '../../kube/types.ts';
 import { createOrGet, isControlledBy } from '../children.ts';
 import type { ControllerContext } from '../context.ts';
-import { messageOf, type OwnCopy, type Pass, wrapError } from '../pipeline.ts';
+import { type Pass, wrapError } from '../pipeline.ts';
 import { type GroupHost, placeholderDomain } from './domains.ts';
 import {
   makePlaceholder,

@@ -1,16 +1,20 @@
-// What surrounds a reconciler's step (CP-23 to CP-26, AS-123): a copy of the status to change, the
-// status written afterwards whether the step succeeded or not, a Warning event for a failure.
+// What surrounds every reconciler that owns a status (CP-23 to CP-26, AS-123): a copy of the status
+// to change, its conditions prepared, the status written afterwards whether the step succeeded or
+// not, a Warning event for a failure. Invariants: the cached object is never changed; a pass that
+// changes nothing writes nothing; a condition that ends a pass as it began keeps its time, whatever
+// happened between.
 
-import type { ConditionSet } from '../api/conditions.ts';
-import { type ConditionManager, ConditionManager as Conditions, READY } from '../api/conditions.ts';
+import { ConditionManager, type ConditionSet, READY } from '../api/conditions.ts';
 import type { Kind } from '../api/kinds.ts';
 import type { CommonStatus, Condition, KubeObject } from '../api/objects.ts';
 import type { Clock } from '../clock/clock.ts';
-import type { EventRecorder } from '../kube/events.ts';
-import { writeStatus } from '../kube/status.ts';
-import { isConflict, type KubeClient } from '../kube/types.ts';
+import type { EventRecorder } from './events.ts';
+import { writeStatus } from './status.ts';
+import { isConflict, type KubeClient } from './types.ts';
 
-export type WithStatus = KubeObject & { status?: CommonStatus };
+export type StatusObject = KubeObject & { status?: CommonStatus };
+/** The pass's own copy: its status may be changed, everything else is shared with the cache. */
+export type OwnCopy<T extends StatusObject> = T & { status: NonNullable<T['status']> };
 
 export interface StatusPassDeps {
   client: KubeClient;
@@ -19,16 +23,17 @@ export interface StatusPassDeps {
 }
 
 /** Rejects with what `step` threw, after the status changes made so far are written. */
-export async function runWithStatus<T extends WithStatus, R>(
+export async function runWithStatus<T extends StatusObject, R>(
   deps: StatusPassDeps,
   kind: Kind,
   set: ConditionSet,
   cached: T,
-  step: (object: T & { status: NonNullable<T['status']> }, conditions: ConditionManager) => R,
+  step: (object: OwnCopy<T>, conditions: ConditionManager, nowMs: number) => R,
 ): Promise<Awaited<R>> {
   const status = structuredClone(cached.status ?? {}) as NonNullable<T['status']>;
   const object = { ...cached, status };
-  const conditions = new Conditions(set, status, deps.clock.nowMs());
+  const nowMs = deps.clock.nowMs();
+  const conditions = new ConditionManager(set, status, nowMs);
   conditions.initialize();
   if (status.observedGeneration !== cached.metadata.generation) {
     const message = 'unsuccessfully observed a new generation';
@@ -37,9 +42,9 @@ export async function runWithStatus<T extends WithStatus, R>(
   let failure: unknown;
   let result: Awaited<R> | undefined;
   try {
-    result = await step(object, conditions);
+    result = await step(object, conditions, nowMs);
   } catch (error) {
-    failure = error;
+    failure = error ?? new Error('reconciler threw nothing');
   }
   if (cached.metadata.generation !== undefined) {
     status.observedGeneration = cached.metadata.generation;
@@ -49,7 +54,7 @@ export async function runWithStatus<T extends WithStatus, R>(
   return result as Awaited<R>;
 }
 
-async function store<T extends WithStatus>(
+async function store<T extends StatusObject>(
   deps: StatusPassDeps,
   kind: Kind,
   cached: T,
