@@ -12,11 +12,21 @@ import {
   until,
 } from '../support/pilotlight.ts';
 
-// Without kubectl there is nothing to drive: the CI entry installs it, a laptop may not have it.
-const hasKubectl = spawnSync('kubectl', ['version', '--client']).status === 0;
+// Without kubectl there is nothing to drive. Before 1.27 it needs an OpenAPI v2 document (KN-123).
+const OLDEST_MINOR = 27;
+const hasKubectl = clientMinor() >= OLDEST_MINOR;
 const folder = temporaryFolder();
 const manifest = join(folder, 'service.yaml');
 let pilotlight: Pilotlight;
+
+function clientMinor(): number {
+  const { status, stdout } = spawnSync('kubectl', ['version', '--client', '-o', 'json'], {
+    encoding: 'utf8',
+  });
+  if (status !== 0) return 0;
+  const { clientVersion } = JSON.parse(stdout) as { clientVersion: { minor: string } };
+  return Number.parseInt(clientVersion.minor, 10);
+}
 
 function kubectl(...args: string[]): { status: number | null; stdout: string; stderr: string } {
   const result = spawnSync('kubectl', ['--kubeconfig', pilotlight.kubeconfig, ...args], {
