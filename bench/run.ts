@@ -24,6 +24,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   activator: () => import('./activator.ts'),
   autoscaler: () => import('./autoscaler.ts'),
   coldstart: () => import('./coldstart.ts'),
+  codec: () => import('./proxy/codec.ts'),
 };
 
 const EXIT_USAGE = 2;

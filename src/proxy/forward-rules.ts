@@ -6,6 +6,9 @@ import { equalsFold } from './characters.ts';
 import type { RequestHead } from './request-head.ts';
 import { quoted } from './upstream-errors.ts';
 
+/** Rest of an upload read to keep the connection after an early answer; more closes it. */
+export const MAX_DISCARD_BYTES = 256 * 1024;
+
 export const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
 /** Sent again on a fresh connection even after the first copy may have been read. */
@@ -34,4 +37,9 @@ export function forwardProblem(head: RequestHead, sentBytes: number): string | n
 export function switchProblem(asked: string, got: string): string | null {
   if (asked !== '' && equalsFold(got, asked.toLowerCase())) return null;
   return `backend tried to switch protocol ${quoted(got)} when ${quoted(asked)} was requested`;
+}
+
+/** Whether more of the body is still to come than is worth reading to keep the connection. */
+export function owesTooMuch(exchange: { contentLength: number; requestBytes: number }): boolean {
+  return exchange.contentLength - exchange.requestBytes > MAX_DISCARD_BYTES;
 }

@@ -14,11 +14,10 @@ const GRACE_MS = 50;
 const FIRST_PROBE_MS = 100;
 const SECOND_PROBE_MS = 150;
 
-export function isHalfClose(receivedMs: number, nowMs: number): boolean {
-  return nowMs - receivedMs <= GRACE_MS;
-}
-
+/** A request whose answer is not there yet. */
 interface Waiting {
+  /** Monotonic time at which its last part arrived. */
+  readonly receivedMs: number;
   readonly responseStarted: boolean;
   readonly minorVersion: number;
 }
@@ -29,7 +28,13 @@ export class HalfClose {
   readonly #exchange: Waiting;
   #timer: TimerHandle | null = null;
 
-  constructor(clock: Clock, socket: Writable, exchange: Waiting) {
+  /** Null when the client left. */
+  static judge(clock: Clock, socket: Writable, exchange: Waiting): HalfClose | null {
+    const sinceMs = clock.monotonicMs() - exchange.receivedMs;
+    return sinceMs > GRACE_MS ? null : new HalfClose(clock, socket, exchange);
+  }
+
+  private constructor(clock: Clock, socket: Writable, exchange: Waiting) {
     this.#clock = clock;
     this.#socket = socket;
     this.#exchange = exchange;

@@ -9,19 +9,12 @@
 // head is written at most once; handlers may call back into the exchange from every callback. Hot:
 // one per request, one shape, no closures.
 
-import { isCongested, writePiece } from './body-writer.ts';
 import { ContinueWait } from './continue-wait.ts';
 import type { Dial } from './dial.ts';
-import { forwardProblem, isReplayable, switchProblem } from './forward-rules.ts';
+import { forwardProblem, isReplayable, owesTooMuch, switchProblem } from './forward-rules.ts';
 import { type CompiledHeaderEdits, compileEdits } from './header-edits.ts';
-import {
-  AnswerFraming,
-  answerFraming,
-  answerHeadFor,
-  interimHeadFor,
-  requestHeadFor,
-} from './message-heads.ts';
-import { hasNoBody, replyHead, writeReply } from './replies.ts';
+import { interimHeadFor, requestHeadFor } from './message-heads.ts';
+import { hasNoBody, replyHead } from './replies.ts';
 import type { RequestHead } from './request-head.ts';
 import type { ServerConnection } from './server-connection.ts';
 import { type Exchange, FailureCode, type HeaderEdits, Outcome, type Upstream } from './types.ts';
@@ -67,9 +60,6 @@ export class NetExchange implements Exchange, UpstreamCaller {
   #hasRetried = false;
   /** Request head still to be written, so that it shares a write with the first body bytes. */
   #requestLead = '';
-  /** Answer head still to be written, for the same reason. */
-  #answerLead = '';
-  #framing: AnswerFraming = AnswerFraming.NONE;
   #extraHeaders = '';
   /** Null unless the client waits for a 100 before it sends its body. */
   readonly #continueWait: ContinueWait | null;
@@ -115,14 +105,14 @@ export class NetExchange implements Exchange, UpstreamCaller {
       status,
       headers,
       bodyBytes,
-      this.#connection.date.get(),
+      this.#connection.host.date.get(),
       this.closesAfter,
       this.#extraHeaders,
     );
     this.responseStarted = true;
     this.responseStatus = status;
     const sent = this.method === 'HEAD' || hasNoBody(status) ? '' : body;
-    writeReply(this.#connection.socket, lead, sent);
+    this.#connection.answer.reply(lead, sent);
     if (sent.length > 0) this.#countAnswerBytes(bodyBytes);
     this.#end(Outcome.COMPLETE);
   }
@@ -175,7 +165,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
     if (size > 0) this.#continueWait?.settle();
     if (isLast) {
       this.requestComplete = true;
-      this.receivedMs = this.#connection.nowMs();
+      this.receivedMs = this.#connection.clock.monotonicMs();
     }
     const upstream = this.#upstream;
     if (upstream === null) return;
@@ -231,7 +221,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
     if (this.minorVersion === 0) return;
     this.#continueWait?.settle();
     const status = connection.head.status;
-    this.#connection.socket.write(interimHeadFor(connection.head), 'latin1');
+    this.#connection.answer.interim(interimHeadFor(connection.head));
     this.#throttle();
     this.#connection.handler.onInterimHead?.(this, status);
   }
@@ -251,8 +241,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
     }
     this.#connection.handler.onResponseHead(this, head.status);
     if (this.#upstream !== connection) return;
-    this.#framing = answerFraming(head, this.minorVersion);
-    if (this.#framing === AnswerFraming.CLOSE) this.closesAfter = true;
+    if (this.#connection.answer.frame(head, this.minorVersion)) this.closesAfter = true;
     this.#decideClosing();
     this.#startAnswer(connection);
   }
@@ -264,17 +253,12 @@ export class NetExchange implements Exchange, UpstreamCaller {
     isLast: boolean,
     trailers: string,
   ): void {
-    const isChunked = this.#framing === AnswerFraming.CHUNKED;
-    const size = end - start;
-    const lead = this.#answerLead;
-    this.#answerLead = '';
-    const tail = isLast && isChunked ? `${LAST_CHUNK}${trailers}\r\n` : '';
     if (isLast && this.#phase !== Phase.TUNNEL) this.#upstream = null;
-    writePiece(this.#connection.socket, lead, buffer, start, end, isChunked, tail, false);
-    if (size > 0) this.#countAnswerBytes(size);
+    this.#connection.answer.write(buffer, start, end, isLast, trailers);
+    if (end > start) this.#countAnswerBytes(end - start);
     if (this.ended) return;
     if (!isLast) this.#throttle();
-    else if (this.#phase === Phase.TUNNEL) this.#connection.endWriting();
+    else if (this.#phase === Phase.TUNNEL) this.#connection.socket.end();
     else this.#end(Outcome.COMPLETE);
   }
 
@@ -321,7 +305,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
     const pool = this.#pool!;
     this.#phase = Phase.SENT;
     this.#upstream = connection;
-    connection.begin(this);
+    connection.begin(this, !this.requestComplete);
     this.#requestLead = requestHeadFor(
       this.#head,
       this.#edits!,
@@ -340,9 +324,9 @@ export class NetExchange implements Exchange, UpstreamCaller {
   /** Settles whether the connection outlives this answer; after its head is out that is fixed. */
   #decideClosing(): void {
     const isBodyAwaited = this.#continueWait?.isPending === true;
-    if (this.#connection.isDraining || isBodyAwaited) this.closesAfter = true;
+    if (this.#connection.host.isDraining || isBodyAwaited) this.closesAfter = true;
     // A local answer to a long upload: cheaper to close than to read what nobody wants.
-    else if (this.#upstream === null && this.#connection.owesTooMuch(this)) this.closesAfter = true;
+    else if (this.#upstream === null && owesTooMuch(this)) this.closesAfter = true;
   }
 
   #startAnswer(connection: UpstreamConnection): void {
@@ -351,14 +335,8 @@ export class NetExchange implements Exchange, UpstreamCaller {
     this.#continueWait?.stop();
     this.responseStarted = true;
     this.responseStatus = head.status;
-    this.#answerLead = answerHeadFor(
-      head,
-      this.#framing,
-      this.minorVersion,
-      this.closesAfter,
-      this.#extraHeaders,
-      this.#connection.date,
-    );
+    const { answer } = this.#connection;
+    answer.start(head, this.minorVersion, this.closesAfter, this.#extraHeaders);
   }
 
   #onSwitch(connection: UpstreamConnection): void {
@@ -370,7 +348,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
     }
     this.#connection.handler.onResponseHead(this, 101);
     if (this.#upstream !== connection) return;
-    this.#framing = AnswerFraming.NONE;
+    this.#connection.answer.frame(connection.head, this.minorVersion);
     this.closesAfter = true;
     this.#startAnswer(connection);
     this.#phase = Phase.TUNNEL;
@@ -380,7 +358,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
 
   /** Pauses the application while the client does not read, QP-78. */
   #throttle(): void {
-    if (isCongested(this.#connection.socket)) this.#upstream?.pause();
+    if (this.#connection.answer.isCongested) this.#upstream?.pause();
   }
 
   #countAnswerBytes(size: number): void {
@@ -401,7 +379,6 @@ export class NetExchange implements Exchange, UpstreamCaller {
     this.#upstream?.destroy();
     this.#upstream = null;
     this.#requestLead = '';
-    this.#answerLead = '';
   }
 
   #end(outcome: Outcome): void {

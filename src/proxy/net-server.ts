@@ -5,14 +5,10 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock, TimerHandle } from '../clock/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { ClientSocket } from './client-closing.ts';
+import { type ConnectionHost, HEAD_TICKS, type Peer } from './connection-host.ts';
 import { DateLine } from './replies.ts';
-import {
-  type ClientSocket,
-  type ConnectionHost,
-  HEAD_TICKS,
-  type Peer,
-  ServerConnection,
-} from './server-connection.ts';
+import { ServerConnection } from './server-connection.ts';
 import type { ExchangeHandler, HttpServer, HttpServerLimits, ListenOptions } from './types.ts';
 
 const TCP_KEEP_ALIVE_MS = 15_000;

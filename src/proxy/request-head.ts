@@ -245,3 +245,10 @@ export class RequestHead {
 function isAuthorityEnd(code: number): boolean {
   return code === 47 || code === 63 || code === 35;
 }
+
+/** RFC 9112 2.2: empty lines before a request line are ignored. Returns where it begins. */
+export function skipEmptyLines(bytes: Buffer, from: number, end: number): number {
+  let at = from;
+  while (at + 1 < end && bytes[at] === CR && bytes[at + 1] === LF) at += 2;
+  return at;
+}

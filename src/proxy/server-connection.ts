@@ -10,112 +10,74 @@
 // that was begun is ended, at the latest when the socket closes. Hot: `#onData` and `#process` run
 // per read.
 
-import type { Duplex } from 'node:stream';
-import type { Clock, TimerHandle } from '../clock/clock.ts';
+import type { Clock } from '../clock/clock.ts';
+import { AnswerWriter } from './answer-writer.ts';
 import { BodyReader, BodyStatus } from './body-reader.ts';
 import { isCongested } from './body-writer.ts';
 import { ByteBacklog } from './byte-backlog.ts';
-import { CR, LF } from './characters.ts';
-import { HalfClose, isHalfClose } from './half-close.ts';
+import { ClientClosing, type ClientSocket } from './client-closing.ts';
+import type { ConnectionHost, Peer } from './connection-host.ts';
+import { MAX_DISCARD_BYTES } from './forward-rules.ts';
+import { HalfClose } from './half-close.ts';
+import { HeadIntake } from './head-intake.ts';
 import { NetExchange } from './net-exchange.ts';
-import { type DateLine, rejectionFor, replyHead } from './replies.ts';
-import { RequestHead, RequestVerdict } from './request-head.ts';
+import { ReadPause } from './read-pause.ts';
+import { rejectionFor, replyHead } from './replies.ts';
+import { RequestVerdict } from './request-head.ts';
 import { BodyMode } from './response-head.ts';
-import { type ExchangeHandler, type HttpServerLimits, Outcome } from './types.ts';
-
-/** What a connection needs of its server. */
-export interface ConnectionHost {
-  readonly handler: ExchangeHandler;
-  readonly limits: HttpServerLimits;
-  readonly clock: Clock;
-  readonly date: DateLine;
-  readonly isDraining: boolean;
-  /** Counts up while the server runs; a head must not take more than HEAD_TICKS of it. */
-  readonly tick: number;
-  onTunnel(connection: ServerConnection): void;
-  onConnectionClosed(connection: ServerConnection): void;
-}
-
-export interface Peer {
-  readonly address: string;
-  readonly port: number;
-}
-
-/** A stream with the extras TCP and TLS sockets have. */
-export type ClientSocket = Duplex & { resetAndDestroy?(): unknown; destroySoon?(): void };
-
-/** Server ticks a request head may take; one tick is a quarter of the head timeout. */
-export const HEAD_TICKS = 5;
-/** Rest of an upload read to keep the connection after an early answer; more closes it. */
-const MAX_DISCARD_BYTES = 256 * 1024;
-/** How long a client may go on sending after our end, so that it can read the answer first. */
-const LINGER_MS = 2_000;
-const NOT_TIMED = -1;
+import { type ExchangeHandler, Outcome } from './types.ts';
 
 const State = { HEAD: 0, BODY: 1, WAIT: 2, DISCARD: 3, TUNNEL: 4, LINGER: 5, CLOSED: 6 } as const;
 type State = (typeof State)[keyof typeof State];
 
 export class ServerConnection {
+  readonly host: ConnectionHost;
   readonly socket: ClientSocket;
   readonly peerAddress: string;
   readonly peerPort: number;
   readonly handler: ExchangeHandler;
   readonly clock: Clock;
-  readonly date: DateLine;
+  readonly answer: AnswerWriter;
   exchange: NetExchange | null = null;
-  readonly #host: ConnectionHost;
-  readonly #head = new RequestHead();
+  readonly #intake: HeadIntake;
   readonly #body = new BodyReader();
   readonly #backlog = new ByteBacklog();
   #state: State = State.HEAD;
-  /** Server tick since which a head is awaited; NOT_TIMED between requests and during one. */
-  #headSinceTick: number;
   #discarded = 0;
   #isProcessing = false;
-  #isPaused = false;
   #hasPeerEnded = false;
   #halfClose: HalfClose | null = null;
-  /** Ends lingering. */
-  #timer: TimerHandle | null = null;
+  readonly #closing: ClientClosing;
+  readonly #pause: ReadPause;
 
   constructor(host: ConnectionHost, socket: ClientSocket, peer: Peer) {
-    this.#host = host;
+    this.host = host;
     this.socket = socket;
     this.peerAddress = peer.address;
     this.peerPort = peer.port;
     this.handler = host.handler;
     this.clock = host.clock;
-    this.date = host.date;
-    this.#headSinceTick = host.tick;
+    this.answer = new AnswerWriter(socket, host.date);
+    this.#closing = new ClientClosing(host.clock, socket);
+    this.#pause = new ReadPause(socket);
+    this.#intake = new HeadIntake(host);
     socket.on('data', (bytes: Buffer) => this.#onData(bytes));
     socket.on('drain', () => this.#onDrain());
-    socket.on('end', () => this.#onPeerEnd());
+    socket.on('end', () => {
+      this.#hasPeerEnded = true;
+      this.#judgePeerEnd();
+    });
     socket.on('error', () => this.#onGone());
     socket.on('close', () => this.#onGone());
-  }
-
-  get isDraining(): boolean {
-    return this.#host.isDraining;
   }
 
   get isTunnel(): boolean {
     return this.#state === State.TUNNEL;
   }
 
-  nowMs(): number {
-    return this.clock.monotonicMs();
-  }
-
-  /**
-   * The time, without asking for it again while the read that brought `readMs` is being handled.
-   */
+  /** The time, not asked for again while the read that brought `readMs` is being handled. */
   stepMs(readMs: number): number {
     return this.#isProcessing ? readMs : this.clock.monotonicMs();
-  }
-
-  /** Whether more of the body is still to come than is worth reading to keep the connection. */
-  owesTooMuch(exchange: NetExchange): boolean {
-    return exchange.contentLength - exchange.requestBytes > MAX_DISCARD_BYTES;
   }
 
   // What the server asks.
@@ -132,8 +94,7 @@ export class ServerConnection {
 
   /** QP-5: drops the connection without an answer when its head takes too long. */
   checkHeadTimeout(): void {
-    if (this.#headSinceTick === NOT_TIMED) return;
-    if (this.#host.tick - this.#headSinceTick >= HEAD_TICKS) this.destroy();
+    if (this.#intake.isTimedOut) this.destroy();
   }
 
   // What the exchange asks.
@@ -148,13 +109,9 @@ export class ServerConnection {
 
   startTunnel(): void {
     this.#state = State.TUNNEL;
-    this.#host.onTunnel(this);
+    this.host.onTunnel(this);
     // Client bytes that came before the 101 follow once its head is written.
     if (this.#backlog.length > 0) process.nextTick(pumpLater, this);
-  }
-
-  endWriting(): void {
-    this.socket.end();
   }
 
   onExchangeEnd(exchange: NetExchange, outcome: Outcome): void {
@@ -163,8 +120,10 @@ export class ServerConnection {
     this.#halfClose?.stop();
     this.#halfClose = null;
     if (this.#state >= State.LINGER) return;
-    if (outcome !== Outcome.COMPLETE) this.#reset();
-    else if (wasTunnel) this.#finishSocket();
+    if (outcome !== Outcome.COMPLETE) {
+      this.#closing.reset();
+      this.#onGone();
+    } else if (wasTunnel) this.#finish();
     else if (exchange.closesAfter || (this.#hasPeerEnded && !exchange.requestComplete)) {
       this.#closeGently();
     } else this.#nextRequest(exchange.requestComplete);
@@ -183,7 +142,7 @@ export class ServerConnection {
     if (this.#backlog.length === 0) this.#process(bytes, 0, bytes.length);
     else {
       this.#backlog.append(bytes, 0, bytes.length);
-      if (this.#state === State.HEAD && !this.#head.isFresh) this.#continueHead();
+      if (this.#state === State.HEAD && !this.#intake.head.isFresh) this.#continueHead();
       else this.#processBacklog();
     }
     this.#regulate();
@@ -192,15 +151,15 @@ export class ServerConnection {
   /** More of a head that began in an earlier read. */
   #continueHead(): void {
     const bytes = this.#backlog.view();
-    const verdict = this.#head.read(bytes, 0, bytes.length);
-    if (verdict === RequestVerdict.INCOMPLETE) {
+    this.#intake.resume(bytes);
+    if (this.#intake.verdict === RequestVerdict.INCOMPLETE) {
       this.#checkPartialHead();
       return;
     }
     this.#backlog.clear();
     this.#isProcessing = true;
-    this.#onHead(verdict);
-    this.#process(bytes, this.#head.length, bytes.length);
+    this.#onHead();
+    this.#process(bytes, this.#intake.head.length, bytes.length);
   }
 
   #processBacklog(): void {
@@ -212,8 +171,8 @@ export class ServerConnection {
 
   /** Everything read was used: time to act on an end that was waiting for that. */
   #settle(): void {
-    if (this.#state === State.HEAD && this.isDraining) this.#closeGently();
-    else if (this.#hasPeerEnded) this.#checkPeerEnd();
+    if (this.#state === State.HEAD && this.host.isDraining) this.#closeGently();
+    else if (this.#hasPeerEnded) this.#judgePeerEnd();
   }
 
   #canProgress(): boolean {
@@ -264,34 +223,25 @@ export class ServerConnection {
   }
 
   #takeHead(bytes: Buffer, from: number, end: number): number {
-    const head = this.#head;
-    const at = head.isFresh ? skipEmptyLines(bytes, from, end) : from;
-    // A lone CR may become one more empty line.
-    if (at === end || (at + 1 === end && bytes[at] === CR)) return at > from ? at : -1;
-    const verdict = head.read(bytes, at, end);
-    if (verdict === RequestVerdict.INCOMPLETE) return at > from ? at : -1;
-    this.#onHead(verdict);
-    return at + head.length;
+    const next = this.#intake.take(bytes, from, end);
+    if (this.#intake.verdict !== RequestVerdict.INCOMPLETE) this.#onHead();
+    return next;
   }
 
-  #onHead(verdict: RequestVerdict): void {
-    const head = this.#head;
-    this.#headSinceTick = NOT_TIMED;
-    if (verdict === RequestVerdict.OK && head.length <= this.#host.limits.maxHeadBytes) {
-      this.#begin();
-    } else if (verdict === RequestVerdict.OPTIONS_ASTERISK && head.contentLength === 0) {
+  #onHead(): void {
+    const { head, verdict } = this.#intake;
+    if (verdict === RequestVerdict.OK) this.#begin();
+    else if (verdict === RequestVerdict.OPTIONS_ASTERISK && head.contentLength === 0) {
       this.#answerOptions();
-    } else this.#reject(verdict === RequestVerdict.OK ? RequestVerdict.TOO_LARGE : verdict);
+    } else this.#reject(verdict);
     head.restart();
   }
 
   #begin(): void {
-    const head = this.#head;
+    const { head } = this.#intake;
     const exchange = new NetExchange(this, head, this.clock.monotonicMs());
-    this.#body.start(
-      head.contentLength < 0 ? BodyMode.CHUNKED : BodyMode.LENGTH,
-      head.contentLength,
-    );
+    const isChunked = head.contentLength < 0;
+    this.#body.start(isChunked ? BodyMode.CHUNKED : BodyMode.LENGTH, head.contentLength);
     this.#state = exchange.requestComplete ? State.WAIT : State.BODY;
     this.exchange = exchange;
     this.handler.onRequest(exchange);
@@ -299,14 +249,15 @@ export class ServerConnection {
 
   /** QP-7: `OPTIONS *` asks about the server, so the server answers. */
   #answerOptions(): void {
-    const closes = this.isDraining || !this.#head.keepAlive;
-    const reply = replyHead(this.#head.minorVersion, 200, '', 0, this.date.get(), closes, '');
-    this.socket.write(reply, 'latin1');
+    const { keepAlive, minorVersion } = this.#intake.head;
+    const closes = this.host.isDraining || !keepAlive;
+    const date = this.host.date.get();
+    this.answer.reply(replyHead(minorVersion, 200, '', 0, date, closes, ''), '');
     if (closes) this.#closeGently();
   }
 
   #reject(verdict: RequestVerdict): void {
-    this.socket.write(rejectionFor(verdict), 'latin1');
+    this.answer.reply(rejectionFor(verdict), '');
     this.#linger();
   }
 
@@ -331,7 +282,7 @@ export class ServerConnection {
     if (isDiscarding) {
       this.#discarded += end - start;
       if (this.#discarded > MAX_DISCARD_BYTES) this.#linger();
-      else if (isLast && (this.isDraining || this.#hasPeerEnded)) this.#closeGently();
+      else if (isLast && (this.host.isDraining || this.#hasPeerEnded)) this.#closeGently();
     } else this.exchange?.onBody(bytes, start, end, isLast, trailers);
   }
 
@@ -342,29 +293,22 @@ export class ServerConnection {
       this.destroy();
       return;
     }
-    this.exchange = null;
     this.#state = State.LINGER;
     exchange.onClientGone();
     this.#reject(RequestVerdict.MALFORMED);
   }
 
   #checkPartialHead(): void {
-    if (this.#headSinceTick === NOT_TIMED) this.#headSinceTick = this.#host.tick;
-    if (this.#backlog.length > this.#host.limits.maxHeadBytes) {
-      this.#reject(RequestVerdict.TOO_LARGE);
-    } else if (this.#hasPeerEnded) this.#closeGently();
+    if (!this.#intake.mayWait(this.#backlog.length)) this.#reject(RequestVerdict.TOO_LARGE);
+    else if (this.#hasPeerEnded) this.#closeGently();
   }
 
   /** Stops reading while more waits than anybody may need at once. */
   #regulate(): void {
-    const isFull =
-      this.#state !== State.HEAD && this.#backlog.length >= this.#host.limits.readAheadBytes;
-    const isStuck = this.#state === State.HEAD && isCongested(this.socket);
-    const shouldPause = (isFull || isStuck) && this.#state < State.LINGER;
-    if (shouldPause === this.#isPaused) return;
-    this.#isPaused = shouldPause;
-    if (shouldPause) this.socket.pause();
-    else this.socket.resume();
+    const isIdle = this.#state === State.HEAD;
+    const isFull = !isIdle && this.#backlog.length >= this.host.limits.readAheadBytes;
+    const isStuck = isIdle && isCongested(this.socket);
+    this.#pause.set((isFull || isStuck) && this.#state < State.LINGER);
   }
 
   #onDrain(): void {
@@ -374,14 +318,8 @@ export class ServerConnection {
 
   // Ends.
 
-  #onPeerEnd(): void {
-    this.#hasPeerEnded = true;
-    this.#checkPeerEnd();
-  }
-
   /** What the client's end means, once everything it sent before was used. */
-  #checkPeerEnd(): void {
-    if (!this.#hasPeerEnded) return;
+  #judgePeerEnd(): void {
     switch (this.#state) {
       case State.HEAD:
         // Complete requests may still wait for the client to read earlier answers.
@@ -410,79 +348,52 @@ export class ServerConnection {
     else if (exchange.isHeld) this.#judgeHalfClose();
   }
 
-  /** See HalfClose. */
   #judgeHalfClose(): void {
-    const exchange = this.exchange;
-    if (exchange === null || this.#halfClose !== null) return;
-    if (isHalfClose(exchange.receivedMs, this.clock.monotonicMs())) {
-      this.#halfClose = new HalfClose(this.clock, this.socket, exchange);
-    } else exchange.onClientGone();
+    if (this.exchange === null || this.#halfClose !== null) return;
+    this.#halfClose = HalfClose.judge(this.clock, this.socket, this.exchange);
+    if (this.#halfClose === null) this.exchange.onClientGone();
   }
 
   #onGone(): void {
     if (this.#state === State.CLOSED) return;
     this.#state = State.CLOSED;
-    this.#cancelTimer();
+    this.#closing.over();
     this.#backlog.clear();
-    this.#headSinceTick = NOT_TIMED;
+    this.#intake.stopTiming();
     this.exchange?.onClientGone();
-    this.#host.onConnectionClosed(this);
-  }
-
-  /** The answer cannot be finished: the client must not take it for complete. */
-  #reset(): void {
-    if (this.socket.resetAndDestroy === undefined) this.socket.destroy();
-    else this.socket.resetAndDestroy();
-    this.#onGone();
+    this.host.onConnectionClosed(this);
   }
 
   /** Ends the connection after what was written, reading on while the client may still send. */
   #closeGently(): void {
     const mayStillSend = this.#state !== State.HEAD && this.#state !== State.WAIT;
-    if (this.#hasPeerEnded || (!mayStillSend && this.#backlog.length === 0)) this.#finishSocket();
-    else this.#linger();
-  }
-
-  /** Closes both directions once everything written is out, however slowly the client reads. */
-  #finishSocket(): void {
-    this.#enterLinger();
-    if (this.socket.destroySoon !== undefined) this.socket.destroySoon();
-    else this.socket.end(() => this.socket.destroy());
+    if (mayStillSend || this.#backlog.length > 0) this.#linger();
+    else this.#finish();
   }
 
   #linger(): void {
     if (this.#hasPeerEnded) {
-      this.#finishSocket();
+      this.#finish();
       return;
     }
-    this.#enterLinger();
-    this.socket.end(() => {
-      if (this.#state === State.CLOSED) return;
-      this.#timer = this.clock.setTimer(LINGER_MS, () => this.destroy(), { background: true });
-    });
+    this.#stopReading();
+    this.#closing.linger();
   }
 
-  #enterLinger(): void {
+  #finish(): void {
+    this.#stopReading();
+    this.#closing.finish();
+  }
+
+  /** From here on what the client sends is thrown away. */
+  #stopReading(): void {
     this.#state = State.LINGER;
-    this.#headSinceTick = NOT_TIMED;
-    this.#cancelTimer();
+    this.#intake.stopTiming();
     this.#backlog.clear();
     this.#regulate();
-  }
-
-  #cancelTimer(): void {
-    this.#timer?.cancel();
-    this.#timer = null;
   }
 }
 
 function pumpLater(connection: ServerConnection): void {
   connection.pump();
-}
-
-/** RFC 9112 2.2: empty lines before a request line are ignored. Returns where it begins. */
-function skipEmptyLines(bytes: Buffer, from: number, end: number): number {
-  let at = from;
-  while (at + 1 < end && bytes[at] === CR && bytes[at + 1] === LF) at += 2;
-  return at;
 }

@@ -6,12 +6,13 @@
 // let go first. Hot: `onRead` runs per read, on a buffer all connections share; nothing may keep
 // that buffer.
 
-import { connect, type Socket } from 'node:net';
 import { AnswerReader, type AnswerSink } from './answer-reader.ts';
 import { isCongested, writePiece } from './body-writer.ts';
+import { ReadPause } from './read-pause.ts';
 import type { ResponseHead } from './response-head.ts';
 import { FailureCode } from './types.ts';
 import { describeSocketError, malformedResponse } from './upstream-errors.ts';
+import { UpstreamSocket } from './upstream-socket.ts';
 
 const TCP_KEEP_ALIVE_MS = 5_000;
 
@@ -58,7 +59,7 @@ const Phase = { CONNECTING: 0, IDLE: 1, BUSY: 2, CLOSED: 3 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
 export class UpstreamConnection implements AnswerSink {
-  readonly socket: Socket;
+  readonly socket: UpstreamSocket;
   caller: UpstreamCaller | null = null;
   /** Requests begun on this connection. */
   requestCount = 0;
@@ -71,15 +72,13 @@ export class UpstreamConnection implements AnswerSink {
   #phase: Phase = Phase.CONNECTING;
   readonly #owner: ConnectionOwner;
   readonly #reader = new AnswerReader(this);
-  #isPaused = false;
+  readonly #pause: ReadPause;
   #isTunnel = false;
   #hasEnded = false;
 
   constructor(owner: ConnectionOwner) {
     this.#owner = owner;
-    this.socket = connect({
-      host: owner.host,
-      port: owner.port,
+    this.socket = new UpstreamSocket({
       allowHalfOpen: true,
       noDelay: true,
       keepAlive: true,
@@ -89,6 +88,8 @@ export class UpstreamConnection implements AnswerSink {
         callback: (count, buffer) => this.#onRead(buffer as Buffer, count),
       },
     });
+    this.socket.connect({ host: owner.host, port: owner.port });
+    this.#pause = new ReadPause(this.socket);
     this.socket.on('connect', () => this.#onConnect());
     this.socket.on('drain', () => this.caller?.onUpstreamDrain());
     this.socket.on('end', () => this.#onEnd());
@@ -114,7 +115,8 @@ export class UpstreamConnection implements AnswerSink {
   }
 
   /** Starts a request; the caller writes its head and body next. */
-  begin(caller: UpstreamCaller): void {
+  begin(caller: UpstreamCaller, hasBody: boolean): void {
+    this.socket.isUploading = hasBody;
     this.caller = caller;
     this.requestCount += 1;
     this.requestDone = false;
@@ -135,15 +137,11 @@ export class UpstreamConnection implements AnswerSink {
   }
 
   pause(): void {
-    if (this.#isPaused) return;
-    this.#isPaused = true;
-    this.socket.pause();
+    this.#pause.set(true);
   }
 
   resume(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
-    this.socket.resume();
+    this.#pause.set(false);
   }
 
   /** After a 101: bytes pass as they come, in both directions. */

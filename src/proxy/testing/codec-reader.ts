@@ -4,9 +4,11 @@
 import { EventEmitter } from 'node:events';
 import { FakeClock } from '../../clock/fake-clock.ts';
 import { AnswerReader, type AnswerSink } from '../answer-reader.ts';
+import type { ClientSocket } from '../client-closing.ts';
+import type { ConnectionHost } from '../connection-host.ts';
 import { NO_EDITS } from '../header-edits.ts';
 import { DateLine } from '../replies.ts';
-import { type ClientSocket, type ConnectionHost, ServerConnection } from '../server-connection.ts';
+import { ServerConnection } from '../server-connection.ts';
 import type { Exchange, ExchangeHandler } from '../types.ts';
 import type { UpstreamCaller, UpstreamConnection } from '../upstream-connection.ts';
 import { UpstreamPool } from '../upstream-pools.ts';

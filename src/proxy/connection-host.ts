@@ -1,0 +1,27 @@
+// What a client connection needs of the server that accepted it, and who is at its other end.
+
+import type { Clock } from '../clock/clock.ts';
+import type { DateLine } from './replies.ts';
+import type { ServerConnection } from './server-connection.ts';
+import type { ExchangeHandler, HttpServerLimits } from './types.ts';
+
+/** What a connection needs of its server. */
+export interface ConnectionHost {
+  readonly handler: ExchangeHandler;
+  readonly limits: HttpServerLimits;
+  readonly clock: Clock;
+  readonly date: DateLine;
+  readonly isDraining: boolean;
+  /** Counts up while the server runs; a head must not take more than HEAD_TICKS of it. */
+  readonly tick: number;
+  onTunnel(connection: ServerConnection): void;
+  onConnectionClosed(connection: ServerConnection): void;
+}
+
+export interface Peer {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Server ticks a request head may take; one tick is a quarter of the head timeout. */
+export const HEAD_TICKS = 5;
