@@ -58,7 +58,9 @@ export class ConditionManager {
   readonly #status: CommonStatus;
   readonly #now: string;
 
-  /** `nowMs` (Unix) stamps every transition of this pass; conditions that already exist keep theirs. */
+  /**
+   * `nowMs` (Unix) stamps every transition of this pass; conditions that already exist keep theirs.
+   */
   constructor(set: ConditionSet, status: CommonStatus, nowMs: number) {
     this.#set = set;
     this.#status = status;

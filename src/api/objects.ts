@@ -78,7 +78,9 @@ export interface ApiStatus {
   code?: number;
 }
 
-/** `namespace/name`, or just `name` for cluster-scoped objects: the key of caches and work queues. */
+/**
+ * `namespace/name`, or just `name` for cluster-scoped objects: the key of caches and work queues.
+ */
 export function objectKey(object: KubeObject): string {
   const { namespace, name } = object.metadata;
   return namespace === undefined || namespace === '' ? name : `${namespace}/${name}`;

@@ -47,7 +47,9 @@ export function list(items: JsonSchema): JsonSchema {
   return { type: 'array', items };
 }
 
-/** A list whose entries are told apart by the values of `keys` (server-side apply merges by them). */
+/**
+ * A list whose entries are told apart by the values of `keys` (server-side apply merges by them).
+ */
 export function mapList(items: JsonSchema, ...keys: string[]): JsonSchema {
   return {
     type: 'array',

@@ -1,5 +1,5 @@
-// The real kubectl against the real server (KN-281). Skipped where kubectl is not installed, or older
-// than 1.27, which needs an OpenAPI v2 document (KN-123).
+// The real kubectl against the real server (KN-281). Skipped where kubectl is not installed, or
+// older than 1.27, which needs an OpenAPI v2 document (KN-123).
 
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -11,11 +11,16 @@ export interface TimerHandle {
 export interface Clock {
   /** Milliseconds since the Unix epoch, whole. */
   nowMs(): number;
-  /** The same with fraction, comparable between processes of one machine; may drift from `nowMs`. */
+  /**
+   * The same with fraction, comparable between processes of one machine; may drift from `nowMs`.
+   */
   preciseNowMs(): number;
   /** Milliseconds since an arbitrary start, with fraction; never goes back. */
   monotonicMs(): number;
-  /** Calls `callback` once after `delayMs` (>= 0). Does not keep the process alive when `background`. */
+  /**
+   * Calls `callback` once after `delayMs` (>= 0). Does not keep the process alive when
+   * `background`.
+   */
   setTimer(delayMs: number, callback: () => void, options?: { background?: boolean }): TimerHandle;
   /** Calls `callback` every `periodMs` (> 0) until cancelled. */
   setTicker(

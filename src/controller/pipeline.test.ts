@@ -1,5 +1,5 @@
-// What surrounds every reconciler: when a status is written, what an error leaves behind, and that a
-// pass which changes nothing writes nothing.
+// What surrounds every reconciler: when a status is written, what an error leaves behind, and that
+// a pass which changes nothing writes nothing.
 
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CONDITION_SETS } from '../api/conditions.ts';

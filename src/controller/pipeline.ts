@@ -23,7 +23,9 @@ export interface PipelineOptions<T extends StatusObject> {
   conditionSet: ConditionSet;
   lister: Lister<T>;
   recorder: EventRecorder;
-  /** Changes `object.status`; what it throws is reported and retried after the status is written. */
+  /**
+   * Changes `object.status`; what it throws is reported and retried after the status is written.
+   */
   reconcileKind(object: OwnCopy<T>, pass: Pass): Promise<ReconcileResult | undefined>;
   /** The object is gone from the cache. */
   forget?(key: string): void;

@@ -1,6 +1,6 @@
 // Lets so many callers in at once; the others wait in order. The number that may wait is bounded by
-// whoever calls.
-// Invariants: at most `places` callers are inside; a place that is freed goes to the longest waiting.
+// whoever calls. Invariants: at most `places` callers are inside; a place that is freed goes to the
+// longest waiting.
 
 export class Turnstile {
   readonly #places: number;

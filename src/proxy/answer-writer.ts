@@ -45,7 +45,9 @@ export class AnswerWriter {
     this.#lead = answerHeadFor(head, this.#framing, clientMinor, closes, extra, this.#date);
   }
 
-  /** Body bytes, borrowed for the call; `isLast` ends the answer, after `trailers` if it has any. */
+  /**
+   * Body bytes, borrowed for the call; `isLast` ends the answer, after `trailers` if it has any.
+   */
   write(buffer: Buffer, start: number, end: number, isLast: boolean, trailers: string): void {
     const isChunked = this.#framing === AnswerFraming.CHUNKED;
     const tail = isLast && isChunked ? `${LAST_CHUNK}${trailers}\r\n` : '';

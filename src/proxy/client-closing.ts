@@ -1,7 +1,7 @@
-// Ways to end a client's connection. A plain close while the client still sends makes its kernel throw
-// away the answer it has not read yet; so where more may come we end our side, read on for a while and
-// only then close. An answer that cannot be finished ends with a reset, which nobody takes for an end.
-// Invariant: what was written before is delivered first, except by reset.
+// Ways to end a client's connection. A plain close while the client still sends makes its kernel
+// throw away the answer it has not read yet; so where more may come we end our side, read on for a
+// while and only then close. An answer that cannot be finished ends with a reset, which nobody
+// takes for an end. Invariant: what was written before is delivered first, except by reset.
 
 import type { Duplex } from 'node:stream';
 import type { Clock, TimerHandle } from '../clock/clock.ts';
@@ -29,7 +29,10 @@ export class ClientClosing {
     else this.#socket.end(() => this.#socket.destroy());
   }
 
-  /** Ends our direction; the client may send on, unheard, for LINGER_MS after it was sent everything. */
+  /**
+   * Ends our direction; the client may send on, unheard, for LINGER_MS after it was sent
+   * everything.
+   */
   linger(): void {
     this.#socket.end(() => {
       if (this.#isOver) return;

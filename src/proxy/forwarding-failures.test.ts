@@ -1,5 +1,5 @@
-// What breaks on the way: applications that cut answers short or answer nonsense, clients that leave,
-// roles that change their mind. On real sockets.
+// What breaks on the way: applications that cut answers short or answer nonsense, clients that
+// leave, roles that change their mind. On real sockets.
 
 import { afterEach, describe, expect, it } from 'vitest';
 import { answering, head, ProxyHarness, RawApp, type RawSocket, until } from './testing/harness.ts';

@@ -1,6 +1,6 @@
-// Takes request heads off a client connection: empty lines before them, heads cut between reads, the
-// size limit, and the time one may take (QP-5). What a verdict leads to is ServerConnection's business.
-// Hot: `take` runs once per request.
+// Takes request heads off a client connection: empty lines before them, heads cut between reads,
+// the size limit, and the time one may take (QP-5). What a verdict leads to is ServerConnection's
+// business. Hot: `take` runs once per request.
 
 import { CR } from './characters.ts';
 import { type ConnectionHost, HEAD_TICKS } from './connection-host.ts';

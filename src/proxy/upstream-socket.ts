@@ -1,8 +1,8 @@
-// A TCP socket whose failed writes do not end it while an upload runs. An application may answer early
-// (413) and close with the rest of the upload unread; its kernel then refuses our next write although
-// the answer is already here. Node would destroy the socket and the answer with it; so the error is
-// dropped, and the read side, which learns of the close as well, says what happened (QP-87).
-// Hot: without an upload a write costs one comparison more.
+// A TCP socket whose failed writes do not end it while an upload runs. An application may answer
+// early (413) and close with the rest of the upload unread; its kernel then refuses our next write
+// although the answer is already here. Node would destroy the socket and the answer with it; so the
+// error is dropped, and the read side, which learns of the close as well, says what happened
+// (QP-87). Hot: without an upload a write costs one comparison more.
 
 import { Socket, type TcpNetConnectOpts } from 'node:net';
 

@@ -30,7 +30,10 @@ const REDACTED_PATHS = [
   '*.password',
 ];
 
-/** One JSON line per entry: `severity`, `timestamp` (RFC 3339), `logger`, `message`, then the fields. */
+/**
+ * One JSON line per entry: `severity`, `timestamp` (RFC 3339), `logger`, `message`, then the
+ * fields.
+ */
 export function createLogger(
   name: string,
   options: { level?: LogLevel; sink?: LogSink } = {},

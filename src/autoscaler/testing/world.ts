@@ -1,6 +1,6 @@
-// A small world around an Autoscaler for timeline tests: an in-memory API, a fake clock, a cluster that
-// turns replicas into ready pods and fills in SKS status as its controller would, and an activator
-// that pushes one stat a second. Only the probe of the activator is a real HTTP exchange.
+// A small world around an Autoscaler for timeline tests: an in-memory API, a fake clock, a cluster
+// that turns replicas into ready pods and fills in SKS status as its controller would, and an
+// activator that pushes one stat a second. Only the probe of the activator is a real HTTP exchange.
 
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -5,7 +5,9 @@ import type { Configuration, Revision, Route, TrafficTarget } from '../../api/se
 import { deepEqual } from '../../kube/equal.ts';
 import { isControlledBy } from '../children.ts';
 
-/** CP-127: somebody else's Revision has the name, or ours of another generation with another spec. */
+/**
+ * CP-127: somebody else's Revision has the name, or ours of another generation with another spec.
+ */
 export function isNameTaken(revision: Revision, configuration: Configuration): boolean {
   if (!isControlledBy(revision, configuration)) return true;
   const generation = revision.metadata.labels?.[CONFIGURATION_GENERATION_LABEL];
@@ -13,7 +15,10 @@ export function isNameTaken(revision: Revision, configuration: Configuration): b
   return !deepEqual(revision.spec, configuration.spec.template.spec);
 }
 
-/** CP-129: the Route's status shows what its spec asks for, with the latest ready Revision filled in. */
+/**
+ * CP-129: the Route's status shows what its spec asks for, with the latest ready Revision filled
+ * in.
+ */
 export function isTrafficMigrated(route: Route, configuration: Configuration): boolean {
   const wanted = route.spec.traffic ?? [];
   const actual = route.status?.traffic ?? [];

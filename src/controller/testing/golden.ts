@@ -37,7 +37,9 @@ export function testConfig(
   return members as unknown as ServingConfig;
 }
 
-/** The config of the golden inputs. `localhost` stays beside `example.com` only in our stock map. */
+/**
+ * The config of the golden inputs. `localhost` stays beside `example.com` only in our stock map.
+ */
 export function goldenConfig(
   maps: Partial<Record<ConfigMember, Record<string, string>>> = {},
 ): ServingConfig {
