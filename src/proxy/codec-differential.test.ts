@@ -152,7 +152,8 @@ describe('answers, against llhttp', () => {
     }
     console.log(`seed ${SEED}: ${accepted} answers alike, stricter`, stricter, 'laxer', laxer);
     expect(accepted).toBeGreaterThan(MESSAGES / 4);
-    expect([...laxer.keys()]).toEqual([]);
+    // Bytes behind a closing answer: llhttp calls that an error of the answer, we drop the connection.
+    expect([...laxer.keys()].filter((code) => code !== 'HPE_CLOSED_CONNECTION')).toEqual([]);
   });
 
   it('read alike wherever the bytes are cut', () => {
