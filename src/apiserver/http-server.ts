@@ -18,7 +18,8 @@ export const MAX_BODY_BYTES = 3 * 1024 * 1024;
 const MAX_DISCARDED_BYTES = 16 * 1024 * 1024;
 /** Longest request line plus headers. */
 const MAX_HEADER_BYTES = 64 * 1024;
-const KEEP_ALIVE_MS = 120_000;
+/** Long, so that the scale patch of a wake after a quiet hour pays for no TLS handshake. */
+const KEEP_ALIVE_MS = 3_600_000;
 /** Open connections; more are closed at once. */
 const MAX_CONNECTIONS = 10_000;
 /** How long a stopping server waits for answers under way. */
