@@ -43,6 +43,7 @@ import {
 
 /** KN-174: how often a write without precondition is prepared again before it gives up with 409. */
 export const MAX_WRITE_ATTEMPTS = 20;
+/** KN-170: generated names that were taken before the create is answered 409. */
 const MAX_NAME_ATTEMPTS = 8;
 /** Objects of one kind; more are refused with 403, as an exceeded quota is. */
 export const MAX_OBJECTS_PER_KIND = 500_000;

@@ -6,6 +6,7 @@
 import type { Piscina } from 'piscina';
 import type { DecisionTask } from './decision-worker.ts';
 
+/** Tasks waiting for a worker; one more is refused, and its rows are decided on the main thread. */
 export const MAX_QUEUED_TASKS = 1024;
 
 export interface DecisionPool {

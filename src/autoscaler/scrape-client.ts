@@ -8,6 +8,7 @@ import { decodeStat, type Stat } from '../wire/stat.ts';
 /** AS-77. */
 export const SCRAPE_TIMEOUT_MS = 3000;
 export const MAX_STAT_BYTES = 336;
+/** Connections to queue-proxies kept open between scrapes; one more is closed after its answer. */
 const MAX_IDLE_CONNECTIONS = 1000;
 const PROTOBUF = 'application/protobuf';
 

@@ -20,7 +20,9 @@ export interface Manifest {
   lineOf(field: string): number;
 }
 
+/** Files of one folder; more is a problem that names the folder. */
 const MAX_FILES = 1_000;
+/** Size of one file; a larger one is a problem that names it. */
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 const YAML_FILE = /\.(ya?ml|json)$/;
 

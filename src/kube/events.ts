@@ -10,7 +10,9 @@ import type { Clock } from '../clock/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { isNotFound, type KubeClient } from './types.ts';
 
+/** Events known by key, so that a repeat only counts up; the oldest is forgotten. */
 export const MAX_REMEMBERED_EVENTS = 4_096;
+/** Events not sent yet; one more is dropped and the drop is logged. */
 export const MAX_WAITING_EVENTS = 512;
 /** Kubernetes refuses longer ones. */
 const MAX_MESSAGE_CHARACTERS = 1_024;

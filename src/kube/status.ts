@@ -7,6 +7,7 @@ import { type Clock, systemClock } from '../clock/clock.ts';
 import { deepEqual } from './equal.ts';
 import { isConflict, isNotFound, type KubeClient } from './types.ts';
 
+/** CP-25: writes of one status that meet a conflict; then the pass fails and is retried. */
 export const MAX_STATUS_ATTEMPTS = 5;
 /** Between attempts; doubles as the time a stale cache needs to catch up. */
 export const STATUS_RETRY_DELAY_MS = 10;

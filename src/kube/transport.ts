@@ -28,6 +28,7 @@ export const MAX_CONCURRENT_CALLS = 32;
 export const MAX_REQUESTS_IN_FLIGHT = 4_096;
 /** Larger answers are refused: a list page of 500 objects of 3 MiB would be 1.5 GiB. */
 export const MAX_BODY_BYTES = 512 * 1024 * 1024;
+/** Size of an error answer; a longer one counts as broken off. */
 const MAX_ERROR_BODY_BYTES = 1024 * 1024;
 
 /**

@@ -29,6 +29,7 @@ export const SIDECAR_PORTS = [8012, 8013, 8022, 8112, 9090, 9091] as const;
 export const LOOPBACK = '127.0.0.1';
 const USER_PORT_FIRST = 20_000;
 const USER_PORT_LAST = 31_999;
+/** Own addresses tried for a pod; then it shares 127.0.0.1 on free ports. */
 const MAX_ADDRESS_ATTEMPTS = 8;
 const MAX_PORT_ATTEMPTS = 2_000;
 

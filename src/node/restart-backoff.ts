@@ -3,6 +3,7 @@
 // 10 s and ends at 5 min; a person at a laptop who just fixed the file is waiting for us.)
 
 const FIRST_DELAY_MS = 1_000;
+/** Longest pause before a crashed container starts again. */
 const MAX_DELAY_MS = 60_000;
 const FORGIVEN_AFTER_MS = 600_000;
 

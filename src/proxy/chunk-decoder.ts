@@ -14,7 +14,9 @@ export type ChunkStatus = (typeof ChunkStatus)[keyof typeof ChunkStatus];
 
 /** 13 hex digits: 4 PiB, exactly representable. */
 const MAX_SIZE_DIGITS = 13;
+/** Extensions of one chunk; more makes the body malformed. */
 const MAX_EXTENSION_BYTES = 4_096;
+/** Trailer lines of one body; more makes it malformed. */
 const MAX_TRAILER_BYTES = 64 * 1024;
 const EXTENSIONS =
   /^(?:;[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:=(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*$/;

@@ -38,6 +38,7 @@ const APP_HOST = '127.0.0.1';
 const IDLE_CONNECTIONS_UNLIMITED = 1000;
 const IDLE_TIMEOUT_MS = 90_000;
 const FIRST_DIAL_MS = 50;
+/** QP-63: dials that time out before the request gets 502. */
 const MAX_DIAL_ATTEMPTS = 16;
 /** How long tunnels may live on after the servers closed (QP-122). */
 const TUNNEL_GRACE_MS = 60_000;

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { LOOPBACK } from '../node/addresses.ts';
 import { tryBind } from '../node/port-probe.ts';
 
+/** Ports tried above a taken one; then the start fails and names the flag. */
 const MAX_PORTS_TRIED = 100;
 
 export class PortTakenError extends Error {
