@@ -9,7 +9,12 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'bench/**/*.test.ts', 'test/house/**/*.test.ts'],
+          include: [
+            'src/**/*.test.ts',
+            'bench/**/*.test.ts',
+            'test/house/**/*.test.ts',
+            'test/conformance/**/*.test.ts',
+          ],
           pool: 'forks',
           maxWorkers: 2,
           testTimeout: 30_000,
