@@ -83,6 +83,9 @@ export class NetExchange implements Exchange, UpstreamCaller {
       : null;
   }
 
+  get httpVersion(): 10 | 11 {
+    return this.minorVersion === 0 ? 10 : 11;
+  }
   header(name: string): string {
     return this.#connection.exchange === this ? this.#head.fields.value(name) : '';
   }

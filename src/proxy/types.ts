@@ -59,14 +59,19 @@ export interface HeaderEdits {
   readonly forwardedFor: boolean;
 }
 
+/** Protocol of the client's side: HTTP/1.0, HTTP/1.1, HTTP/2. */
+export type HttpVersion = 10 | 11 | 20;
+
 export interface Exchange {
   readonly method: string;
   /** Raw request target in origin form, byte-exact (QP-58). */
   readonly target: string;
   /** Host header or authority of an absolute target; '' when a 1.0 request had none. */
   readonly host: string;
-  /** 0 for HTTP/1.0, 1 for HTTP/1.1. */
+  /** 0 for HTTP/1.0, 1 for HTTP/1.1 and for HTTP/2, which has no minor version. */
   readonly minorVersion: number;
+  /** 10, 11 or 20. */
+  readonly httpVersion: HttpVersion;
   /** Declared body length; 0 = no body, -1 = chunked. */
   readonly contentLength: number;
   readonly isUpgrade: boolean;

@@ -10,6 +10,7 @@ export class FakeExchange implements Exchange {
   target = '/';
   host: string;
   minorVersion = 1;
+  readonly httpVersion = 11;
   contentLength = 0;
   isUpgrade = false;
   remoteAddress = '192.0.2.7';

@@ -22,6 +22,7 @@ export class FakeExchange implements Exchange {
   readonly target: string;
   readonly host = 'hello.example.com';
   readonly minorVersion = 1;
+  readonly httpVersion = 11;
   readonly contentLength = 0;
   readonly isUpgrade: boolean;
   readonly remoteAddress = '10.0.0.9';
