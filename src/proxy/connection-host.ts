@@ -14,6 +14,8 @@ export interface ConnectionHost {
   readonly isDraining: boolean;
   /** Counts up while the server runs; a head must not take more than HEAD_TICKS of it. */
   readonly tick: number;
+  /** A request was refused before any role saw it, or its body broke the framing. */
+  onRejected(): void;
   onTunnel(connection: ServerConnection): void;
   onConnectionClosed(connection: ServerConnection): void;
 }

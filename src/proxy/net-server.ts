@@ -36,6 +36,7 @@ class NetServer implements NetHttpServer, ConnectionHost {
   readonly date: DateLine;
   isDraining = false;
   tick = 0;
+  rejectedCount = 0;
   readonly #logger: Logger;
   readonly #server: Server;
   readonly #connections = new Set<ServerConnection>();
@@ -100,6 +101,10 @@ class NetServer implements NetHttpServer, ConnectionHost {
     this.#ticker = null;
     for (const connection of [...this.#connections]) connection.destroy();
     return closed;
+  }
+
+  onRejected(): void {
+    this.rejectedCount += 1;
   }
 
   onTunnel(): void {

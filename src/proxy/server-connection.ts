@@ -1,14 +1,12 @@
-// One client connection of the `net` engine: reads requests one after the other, hands each to the
-// role as an exchange, and feeds its body on as fast as the exchange takes it. Bytes nobody can use
-// yet (body of a held request, next pipelined request, tunnel under congestion) wait in one bounded
-// backlog.
+// One client connection of the `net` engine: reads requests in turn, hands each to the role as an
+// exchange, and feeds its body on as fast as the exchange takes it. Bytes nobody can use yet (body
+// of a held request, next pipelined request, tunnel under congestion) wait in one bounded backlog.
 //
 //   HEAD -> BODY -> WAIT -> HEAD ...     BODY -> (answer over first) DISCARD -> HEAD
 //   any -> LINGER (we sent our end, the client still sends) -> CLOSED     WAIT -> TUNNEL -> CLOSED
 //
 // Works on any Duplex (TCP, TLS). Invariants: at most one exchange; no read is lost; every exchange
-// that was begun is ended, at the latest when the socket closes. Hot: `#onData` and `#process` run
-// per read.
+// begun is ended, at the latest when the socket closes. Hot: `#onData`, `#process` run per read.
 
 import type { Clock } from '../clock/clock.ts';
 import { AnswerWriter } from './answer-writer.ts';
@@ -257,6 +255,7 @@ export class ServerConnection {
   }
 
   #reject(verdict: RequestVerdict): void {
+    this.host.onRejected();
     this.answer.reply(rejectionFor(verdict), '');
     this.#linger();
   }
@@ -290,6 +289,7 @@ export class ServerConnection {
   #onMalformedBody(): void {
     const exchange = this.exchange;
     if (exchange === null || exchange.responseStarted) {
+      this.host.onRejected();
       this.destroy();
       return;
     }

@@ -139,6 +139,10 @@ export interface HttpServer {
   /** Closes everything now. */
   close(): Promise<void>;
   readonly connectionCount: number;
+  /**
+   * Requests refused for their framing (QP-7): before any role saw them, or in their body. Counts up.
+   */
+  readonly rejectedCount: number;
 }
 
 /** Protocol-level limits and timeouts of a server, QP-5. */

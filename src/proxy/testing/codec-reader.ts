@@ -121,6 +121,7 @@ export function readWithOurs(bytes: Buffer, cuts: readonly number[] = []): OurRe
     date: new DateLine(clock),
     isDraining: false,
     tick: 0,
+    onRejected: () => undefined,
     onTunnel: () => undefined,
     onConnectionClosed: () => undefined,
   };
