@@ -42,7 +42,7 @@ describe('probes', () => {
       'k-network-probe': 'probe',
       'k-network-hash': 'abc',
     });
-    expect(exchange.headers).toBe('K-Network-Hash: abc\r\n');
+    expect(exchange.headerLines).toBe('K-Network-Hash: abc\r\n');
   });
 
   it('ACT-18: an unhealthy activator says why with 500', () => {
@@ -297,7 +297,7 @@ describe('timeouts', () => {
     expect(exchange.ended).toBe(false);
     harness.clock.advance(60);
     expect([exchange.responseStatus, exchange.body]).toEqual([504, 'activator request timeout']);
-    expect(exchange.headers).toBe('Content-Type: text/plain; charset=utf-8\r\n');
+    expect(exchange.headerLines).toBe('Content-Type: text/plain; charset=utf-8\r\n');
     expect(throttler.waiting).toBe(0);
   });
 

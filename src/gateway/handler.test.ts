@@ -124,7 +124,7 @@ describe('choosing a route', () => {
     );
     const redirected = gateway.get(`${HOST}:8080`, '/a?b=c');
     expect(redirected.responseStatus).toBe(301);
-    expect(redirected.headers).toBe(`Location: https://${HOST}/a?b=c\r\n`);
+    expect(redirected.headerLines).toBe(`Location: https://${HOST}/a?b=c\r\n`);
     expect(gateway.get(HOST, '/.well-known/acme-challenge/t').forwards.length).toBe(1);
     expect(gateway.getLocal('hello.default').forwards.length).toBe(1);
   });

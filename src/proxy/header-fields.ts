@@ -246,6 +246,13 @@ export class HeaderFields {
     );
   }
 
+  /** All lines, as sent but for trimming. */
+  *entries(): Generator<readonly [name: string, value: string]> {
+    for (let index = 0; index < this.count; index += 1) {
+      yield [this.nameAt(index), this.valueAt(index)];
+    }
+  }
+
   /** Index of the first line of that kind at or after `from`, -1 when there is none. */
   indexOf(kind: FieldKind, from = 0): number {
     if (!this.has(kind)) return -1;

@@ -90,6 +90,10 @@ export class NetExchange implements Exchange, UpstreamCaller {
     return this.#connection.exchange === this ? this.#head.fields.value(name) : '';
   }
 
+  headers(): Iterable<readonly [name: string, value: string]> {
+    return this.#connection.exchange === this ? this.#head.fields.entries() : [];
+  }
+
   addResponseHeaders(lines: string): void {
     this.#extraHeaders += lines;
   }

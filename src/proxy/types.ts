@@ -80,6 +80,8 @@ export interface Exchange {
   readonly remotePort: number;
   /** First line of that header, trimmed; '' when absent. `name` is lower-case. */
   header(name: string): string;
+  /** Every header line in order, repeated names included, as sent but for trimming. Cold path. */
+  headers(): Iterable<readonly [name: string, value: string]>;
   /** True once a final head or any body byte was handed to the client's socket. */
   readonly responseStarted: boolean;
   /** Status handed to the client, 0 before. */

@@ -22,7 +22,7 @@ export class FakeExchange implements Exchange {
   ended = false;
   context: unknown = null;
   /** What the client received as head lines and body, when answered locally. */
-  headers = '';
+  headerLines = '';
   body = '';
   outcome: Outcome | null = null;
   /** Every forward, oldest first. */
@@ -43,6 +43,10 @@ export class FakeExchange implements Exchange {
     return this.#headers[name] ?? '';
   }
 
+  headers(): Iterable<readonly [string, string]> {
+    return Object.entries(this.#headers);
+  }
+
   get upstream(): string {
     const last = this.forwards.at(-1);
     return last === undefined ? '' : `${last.upstream.host}:${last.upstream.port}`;
@@ -55,7 +59,7 @@ export class FakeExchange implements Exchange {
 
   respond(status: number, headers: string, body: string): void {
     if (this.ended || this.responseStarted) return;
-    this.headers = headers;
+    this.headerLines = headers;
     this.body = body;
     this.#head(status);
     this.#end(Outcome.COMPLETE);

@@ -61,6 +61,10 @@ export class FakeExchange implements Exchange {
     return this.#headers[name] ?? '';
   }
 
+  *headers(): Generator<readonly [string, string]> {
+    yield* Object.entries(this.#headers);
+  }
+
   respond(status: number, headers: string, body: string | Uint8Array): void {
     if (this.ended || this.responseStarted) throw new Error('answered twice');
     this.answerHeaders = headers;
