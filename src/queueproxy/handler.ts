@@ -12,7 +12,6 @@ import { ERRORS } from '../errors/errors.ts';
 import { DeadlineWheel } from '../proxy/deadline-wheel.ts';
 import { upstreamError } from '../proxy/failure-errors.ts';
 import { Admission, Gate, MAX_GATE_LIMIT, WaiterState } from '../proxy/gate.ts';
-import type { RequestAccounting } from '../proxy/request-accounting.ts';
 import {
   type Exchange,
   type ExchangeHandler,
@@ -22,7 +21,6 @@ import {
 } from '../proxy/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import * as headers from '../wire/probe-headers.ts';
-import type { Drainer } from './drainer.ts';
 import type { InvocationMetrics } from './invocation-metrics.ts';
 import { type ContextOwner, RequestContext, RequestFlag } from './request-context.ts';
 import { requestEdits } from './request-edits.ts';
@@ -39,12 +37,26 @@ export interface HandlerOptions {
   readonly idleTimeoutMs: number;
 }
 
+/** The part of the statistics a request touches (QP-38). */
+export interface RequestCounter {
+  arrive(nowMs: number, proxied: boolean): void;
+  depart(nowMs: number, proxied: boolean): void;
+}
+
+/** The part of the drain a request touches (QP-113). */
+export interface DrainState {
+  readonly draining: boolean;
+  onArrival(nowMs: number): void;
+}
+
 export interface HandlerDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly app: Upstream;
-  readonly accounting: RequestAccounting;
-  readonly drainer: Drainer;
+  /** Absent: one of its own, made from `containerConcurrency`. Null: concurrency is unlimited. */
+  readonly gate?: Gate | null;
+  readonly accounting: RequestCounter;
+  readonly drainer: DrainState;
   /** Shares one evaluation among concurrent callers (QP-104); never rejects. */
   readonly isAppReady: () => Promise<boolean>;
   /** Null = metrics are off. */
@@ -75,7 +87,7 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
       options.idleTimeoutMs,
     );
     this.#wheel = new DeadlineWheel(deps.clock);
-    this.gate = createGate(options.containerConcurrency);
+    this.gate = deps.gate === undefined ? createGate(options.containerConcurrency) : deps.gate;
     this.#timeoutTexts = [
       '',
       `Request timeout: ${goDuration(options.timeoutMs)}`,
@@ -277,10 +289,14 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
   }
 }
 
-function createGate(containerConcurrency: number): Gate | null {
+/** QP-26. Null: below 1 nothing is limited. */
+export function createGate(containerConcurrency: number): Gate | null {
   if (containerConcurrency < 1) return null;
-  const waitLimit = Math.min(MAX_GATE_LIMIT, containerConcurrency * QUEUE_DEPTH_PER_SLOT);
-  return Gate.create(containerConcurrency, waitLimit);
+  return Gate.create(containerConcurrency, waitLimitFor(containerConcurrency));
+}
+
+export function waitLimitFor(containerConcurrency: number): number {
+  return Math.min(MAX_GATE_LIMIT, containerConcurrency * QUEUE_DEPTH_PER_SLOT);
 }
 
 /** QP-79, QP-80: what app metrics record. */

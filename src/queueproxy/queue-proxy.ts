@@ -3,19 +3,19 @@
 // installs no signal handler and never exits the process: start.ts does that for the role.
 
 import type { Clock } from '../clock/clock.ts';
+import type { Gate } from '../proxy/gate.ts';
 import { createNetServer } from '../proxy/net-server.ts';
 import { RequestAccounting } from '../proxy/request-accounting.ts';
 import type { ExchangeHandler, HttpServer, HttpServerLimits } from '../proxy/types.ts';
-import { UpstreamPools } from '../proxy/upstream-pools.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { Drainer } from './drainer.ts';
 import { drainEndpoint, metricsEndpoint, statsEndpoint } from './endpoints.ts';
-import { QueueProxyHandler } from './handler.ts';
+import { createGate } from './handler.ts';
 import { InvocationMetrics } from './invocation-metrics.ts';
 import { createAttempt } from './probe-attempts.ts';
 import { Prober } from './prober.ts';
+import { REQUEST_LIMITS, RequestPlane } from './request-plane.ts';
 import type { QueueProxySettings } from './settings.ts';
-import { createSockstatReader } from './sockstat.ts';
 import { StatReporter } from './stat-reporter.ts';
 
 export interface QueueProxyDeps {
@@ -34,32 +34,19 @@ export interface QueueProxyPorts {
   readonly metrics: number | null;
 }
 
-const APP_HOST = '127.0.0.1';
-const IDLE_CONNECTIONS_UNLIMITED = 1000;
-const IDLE_TIMEOUT_MS = 90_000;
-const FIRST_DIAL_MS = 50;
-/** QP-63: dials that time out before the request gets 502. */
-const MAX_DIAL_ATTEMPTS = 16;
 /** How long tunnels may live on after the servers closed (QP-122). */
 const TUNNEL_GRACE_MS = 60_000;
-/** QP-5. */
-const LIMITS: HttpServerLimits = {
-  maxHeadBytes: 1 << 20,
-  headTimeoutMs: 60_000,
-  readAheadBytes: 64 << 10,
-};
 const METRICS_HEAD_TIMEOUT_MS = 5_000;
 
 export class QueueProxy {
   readonly #settings: QueueProxySettings;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #pools: UpstreamPools;
   readonly #drainer: Drainer;
   readonly #prober: Prober;
   readonly #reporter: StatReporter;
-  readonly #handler: QueueProxyHandler;
-  readonly #main: HttpServer;
+  readonly #gate: Gate | null;
+  readonly #plane: RequestPlane;
   readonly #stats: HttpServer;
   readonly #admin: HttpServer;
   readonly #metrics: HttpServer | null;
@@ -76,33 +63,32 @@ export class QueueProxy {
       'knative.dev/key': `${settings.namespace}/${settings.revision}`,
       'knative.dev/pod': settings.podName,
     });
-    this.#pools = new UpstreamPools(upstreamOptions(settings), { clock, random: deps.random });
+    this.#gate = createGate(settings.containerConcurrency);
     this.#drainer = new Drainer(clock, settings.drainQuietMs);
     this.#prober = this.#createProber();
     const accounting = new RequestAccounting(clock.monotonicMs());
     this.#reporter = new StatReporter(settings.podName, accounting, clock);
     const metrics = settings.metrics === null ? null : this.#createMetrics();
-    this.#handler = new QueueProxyHandler(settings, {
+    this.#plane = new RequestPlane(settings, {
       clock,
       logger: this.#logger,
-      app: this.#pools.at(APP_HOST, settings.userPort),
+      random: deps.random,
+      gate: this.#gate,
       accounting,
       drainer: this.#drainer,
       isAppReady: () => this.#prober.isReady(),
       metrics,
-      readSockstat: createSockstatReader(clock),
     });
-    this.#main = this.#createServer(this.#handler, LIMITS);
-    this.#stats = this.#createServer(statsEndpoint(this.#reporter), LIMITS);
+    this.#stats = this.#createServer(statsEndpoint(this.#reporter), REQUEST_LIMITS);
     this.#admin = this.#createServer(
       drainEndpoint(this.#drainer, clock, () => this.#terminating),
-      LIMITS,
+      REQUEST_LIMITS,
     );
     this.#metrics =
       metrics === null
         ? null
         : this.#createServer(metricsEndpoint(metrics), {
-            ...LIMITS,
+            ...REQUEST_LIMITS,
             headTimeoutMs: METRICS_HEAD_TIMEOUT_MS,
           });
   }
@@ -114,7 +100,7 @@ export class QueueProxy {
 
   /** Requests inside, tunnels included. */
   get inFlight(): number {
-    return this.#handler.inFlight;
+    return this.#plane.handler.inFlight;
   }
 
   /**
@@ -126,7 +112,7 @@ export class QueueProxy {
     for (const warning of warnings) this.#logger.warn({ warning }, 'setting without effect');
     try {
       const [serving, admin, stats] = await Promise.all([
-        listen(this.#main, bindAddress, servingPort),
+        listen(this.#plane.server, bindAddress, servingPort),
         listen(this.#admin, bindAddress, adminPort),
         listen(this.#stats, bindAddress, statsPort),
       ]);
@@ -162,7 +148,7 @@ export class QueueProxy {
     this.#logger.info({ quietMs }, 'Sleeping to allow K8s propagation of non-ready state');
     await this.#drainer.drain();
     // Main first and admin last, so that late preStop calls and scrapes are answered (Q-17).
-    await this.#main.drain();
+    await this.#plane.server.drain();
     await this.#stats.drain();
     await this.#admin.drain();
     await this.#waitForTunnels();
@@ -171,7 +157,7 @@ export class QueueProxy {
   }
 
   async #waitForTunnels(): Promise<void> {
-    const done = this.#handler.whenDone();
+    const done = this.#plane.handler.whenDone();
     let expire: () => void = () => undefined;
     const expired = new Promise<void>((resolve) => {
       expire = resolve;
@@ -179,8 +165,11 @@ export class QueueProxy {
     const timer = this.#clock.setTimer(TUNNEL_GRACE_MS, expire);
     await Promise.race([done, expired]);
     timer.cancel();
-    if (this.#handler.inFlight > 0) {
-      this.#logger.warn({ inFlight: this.#handler.inFlight }, 'Hijack connection drain failed');
+    if (this.#plane.handler.inFlight > 0) {
+      this.#logger.warn(
+        { inFlight: this.#plane.handler.inFlight },
+        'Hijack connection drain failed',
+      );
     }
   }
 
@@ -188,10 +177,8 @@ export class QueueProxy {
     this.#drainer.reset();
     this.#prober.stop();
     this.#reporter.stop();
-    const servers = [this.#main, this.#stats, this.#admin, this.#metrics];
-    await Promise.all(servers.map((server) => server?.close()));
-    this.#handler.stop();
-    this.#pools.close();
+    const parts = [this.#plane, this.#stats, this.#admin, this.#metrics];
+    await Promise.all(parts.map((part) => part?.close()));
   }
 
   #createServer(handler: ExchangeHandler, limits: HttpServerLimits): HttpServer {
@@ -200,7 +187,7 @@ export class QueueProxy {
 
   #createMetrics(): InvocationMetrics {
     return new InvocationMetrics(this.#settings, () => {
-      const gate = this.#handler.gate;
+      const gate = this.#gate;
       return gate === null ? null : gate.inFlight + gate.waiting;
     });
   }
@@ -227,16 +214,6 @@ export class QueueProxy {
       return null;
     }
   }
-}
-
-function upstreamOptions(settings: QueueProxySettings) {
-  const limit = settings.containerConcurrency;
-  return {
-    maxIdlePerUpstream: limit < 1 ? IDLE_CONNECTIONS_UNLIMITED : limit,
-    idleTimeoutMs: IDLE_TIMEOUT_MS,
-    dialTimeoutMs: FIRST_DIAL_MS,
-    maxDialAttempts: MAX_DIAL_ATTEMPTS,
-  };
 }
 
 /** `host` '' = every interface, IPv4 and IPv6 where the machine has both (QP-1). */

@@ -1,0 +1,77 @@
+// What one thread needs to serve requests: the handler chain, its connections to the app and the
+// server in front. The main thread has one, and so has every further request thread (QP-16); what
+// the pod shares (gate, statistics, drain state, readiness) comes in as dependencies. Whatever a
+// request needs in every thread is made here, from settings that can be copied between threads.
+
+import type { Clock } from '../clock/clock.ts';
+import type { Gate } from '../proxy/gate.ts';
+import { createNetServer } from '../proxy/net-server.ts';
+import type { HttpServer, HttpServerLimits } from '../proxy/types.ts';
+import { UpstreamPools } from '../proxy/upstream-pools.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { type DrainState, QueueProxyHandler, type RequestCounter } from './handler.ts';
+import type { InvocationMetrics } from './invocation-metrics.ts';
+import type { QueueProxySettings } from './settings.ts';
+import { createSockstatReader } from './sockstat.ts';
+
+export interface RequestPlaneDeps {
+  readonly clock: Clock;
+  /** Carries the revision and the pod already. */
+  readonly logger: Logger;
+  /** 0 <= value < 1. */
+  readonly random: () => number;
+  /** Null = concurrency is unlimited. */
+  readonly gate: Gate | null;
+  readonly accounting: RequestCounter;
+  readonly drainer: DrainState;
+  readonly isAppReady: () => Promise<boolean>;
+  /** Null = metrics are off. */
+  readonly metrics: InvocationMetrics | null;
+}
+
+const APP_HOST = '127.0.0.1';
+const IDLE_CONNECTIONS_UNLIMITED = 1000;
+const IDLE_TIMEOUT_MS = 90_000;
+const FIRST_DIAL_MS = 50;
+/** QP-63: dials that time out before the request gets 502. */
+const MAX_DIAL_ATTEMPTS = 16;
+/** QP-5. */
+export const REQUEST_LIMITS: HttpServerLimits = {
+  maxHeadBytes: 1 << 20,
+  headTimeoutMs: 60_000,
+  readAheadBytes: 64 << 10,
+};
+
+export class RequestPlane {
+  readonly handler: QueueProxyHandler;
+  readonly server: HttpServer;
+  readonly #pools: UpstreamPools;
+
+  constructor(settings: QueueProxySettings, deps: RequestPlaneDeps) {
+    const { clock, logger } = deps;
+    this.#pools = new UpstreamPools(upstreamOptions(settings), { clock, random: deps.random });
+    this.handler = new QueueProxyHandler(settings, {
+      ...deps,
+      app: this.#pools.at(APP_HOST, settings.userPort),
+      readSockstat: createSockstatReader(clock),
+    });
+    this.server = createNetServer(this.handler, { limits: REQUEST_LIMITS, clock, logger });
+  }
+
+  /** Closes everything now; requests inside are cut. */
+  async close(): Promise<void> {
+    await this.server.close();
+    this.handler.stop();
+    this.#pools.close();
+  }
+}
+
+function upstreamOptions(settings: QueueProxySettings) {
+  const limit = settings.containerConcurrency;
+  return {
+    maxIdlePerUpstream: limit < 1 ? IDLE_CONNECTIONS_UNLIMITED : limit,
+    idleTimeoutMs: IDLE_TIMEOUT_MS,
+    dialTimeoutMs: FIRST_DIAL_MS,
+    maxDialAttempts: MAX_DIAL_ATTEMPTS,
+  };
+}
