@@ -5,13 +5,14 @@
 
 import type { Writable } from 'node:stream';
 import { isCongested, writePiece } from './body-writer.ts';
+import type { ClientAnswer } from './exchange-client.ts';
 import { AnswerFraming, answerFraming, answerHeadFor } from './message-heads.ts';
 import { type DateLine, writeReply } from './replies.ts';
 import type { ResponseHead } from './response-head.ts';
 
 const LAST_CHUNK = '0\r\n';
 
-export class AnswerWriter {
+export class AnswerWriter implements ClientAnswer {
   readonly #socket: Writable;
   readonly #date: DateLine;
   #framing: AnswerFraming = AnswerFraming.NONE;
@@ -54,6 +55,10 @@ export class AnswerWriter {
     const lead = this.#lead;
     this.#lead = '';
     writePiece(this.#socket, lead, buffer, start, end, isChunked, tail, false);
+  }
+
+  endTunnel(): void {
+    this.#socket.end();
   }
 
   get isCongested(): boolean {

@@ -2,8 +2,8 @@
 // Usually the application does; one that never heard of 100 does not, so after a while we ask
 // (QP-73). Made only for such requests.
 
-import type { Writable } from 'node:stream';
 import type { Clock, TimerHandle } from '../clock/clock.ts';
+import type { ClientAnswer } from './exchange-client.ts';
 import { CONTINUE } from './forward-rules.ts';
 
 /** How long the application may take to ask for the body. */
@@ -13,12 +13,12 @@ export class ContinueWait {
   /** The client may still be holding its body back. */
   isPending = true;
   readonly #clock: Clock;
-  readonly #socket: Writable;
+  readonly #answer: ClientAnswer;
   #timer: TimerHandle | null = null;
 
-  constructor(clock: Clock, socket: Writable) {
+  constructor(clock: Clock, answer: ClientAnswer) {
     this.#clock = clock;
-    this.#socket = socket;
+    this.#answer = answer;
   }
 
   /** The request is with the application now. */
@@ -26,7 +26,7 @@ export class ContinueWait {
     if (!this.isPending || this.#timer !== null) return;
     this.#timer = this.#clock.setTimer(EXPECT_CONTINUE_MS, () => {
       this.isPending = false;
-      this.#socket.write(CONTINUE, 'latin1');
+      this.#answer.interim(CONTINUE);
     });
   }
 

@@ -11,12 +11,12 @@
 
 import { ContinueWait } from './continue-wait.ts';
 import type { Dial } from './dial.ts';
+import type { ExchangeClient } from './exchange-client.ts';
 import { forwardProblem, isReplayable, owesTooMuch, switchProblem } from './forward-rules.ts';
 import { type CompiledHeaderEdits, compileEdits } from './header-edits.ts';
 import { interimHeadFor, requestHeadFor } from './message-heads.ts';
 import { hasNoBody, replyHead } from './replies.ts';
 import type { RequestHead } from './request-head.ts';
-import type { ServerConnection } from './server-connection.ts';
 import { type Exchange, FailureCode, type HeaderEdits, Outcome, type Upstream } from './types.ts';
 import type { UpstreamCaller, UpstreamConnection } from './upstream-connection.ts';
 import { malformedResponse } from './upstream-errors.ts';
@@ -49,7 +49,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
   requestComplete: boolean;
   /** Monotonic time at which the last part of the request is known to have arrived. */
   receivedMs: number;
-  readonly #connection: ServerConnection;
+  readonly #connection: ExchangeClient;
   /** Valid until the end of the exchange: the connection refills it for the next request. */
   readonly #head: RequestHead;
   #phase: Phase = Phase.DECIDING;
@@ -64,7 +64,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
   /** Null unless the client waits for a 100 before it sends its body. */
   readonly #continueWait: ContinueWait | null;
 
-  constructor(connection: ServerConnection, head: RequestHead, nowMs: number) {
+  constructor(connection: ExchangeClient, head: RequestHead, nowMs: number) {
     this.#connection = connection;
     this.#head = head;
     this.method = head.method;
@@ -79,7 +79,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
     this.requestComplete = head.contentLength === 0;
     this.receivedMs = nowMs;
     this.#continueWait = head.expectsContinue
-      ? new ContinueWait(connection.clock, connection.socket)
+      ? new ContinueWait(connection.clock, connection.answer)
       : null;
   }
 
@@ -265,7 +265,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
     if (end > start) this.#countAnswerBytes(end - start);
     if (this.ended) return;
     if (!isLast) this.#throttle();
-    else if (this.#phase === Phase.TUNNEL) this.#connection.socket.end();
+    else if (this.#phase === Phase.TUNNEL) this.#connection.answer.endTunnel();
     else this.#end(Outcome.COMPLETE);
   }
 

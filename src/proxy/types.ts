@@ -130,6 +130,11 @@ export interface ListenOptions {
   host: string;
   /** 0 = any free port. */
   port: number;
+  /**
+   * Another thread of this process listens on the port already and this one joins it. Only `uws`
+   * can (each thread its own app on the same port); the port is then not tried first.
+   */
+  shared?: boolean;
 }
 
 export interface HttpServer {
