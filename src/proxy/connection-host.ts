@@ -1,6 +1,7 @@
 // What a client connection needs of the server that accepted it, and who is at its other end.
 
 import type { Clock } from '../clock/clock.ts';
+import type { PauseObserver } from './read-pause.ts';
 import type { DateLine } from './replies.ts';
 import type { ServerConnection } from './server-connection.ts';
 import type { ExchangeHandler, HttpServerLimits } from './types.ts';
@@ -12,6 +13,8 @@ export interface ConnectionHost {
   readonly clock: Clock;
   readonly date: DateLine;
   readonly isDraining: boolean;
+  /** Told of clients nothing is read from for a while. */
+  readonly departures?: PauseObserver<ServerConnection>;
   /** Counts up while the server runs; a head must not take more than HEAD_TICKS of it. */
   readonly tick: number;
   /** A request was refused before any role saw it, or its body broke the framing. */

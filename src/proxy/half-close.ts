@@ -34,6 +34,11 @@ export class HalfClose {
     return sinceMs > GRACE_MS ? null : new HalfClose(clock, socket, exchange);
   }
 
+  /** For an end that came behind bytes not read yet, however long ago that was. */
+  static ask(clock: Clock, socket: Writable, exchange: Waiting): HalfClose {
+    return new HalfClose(clock, socket, exchange);
+  }
+
   private constructor(clock: Clock, socket: Writable, exchange: Waiting) {
     this.#clock = clock;
     this.#socket = socket;

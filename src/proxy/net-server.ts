@@ -7,6 +7,7 @@ import type { Clock, TimerHandle } from '../clock/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { ClientSocket } from './client-closing.ts';
 import { type ConnectionHost, HEAD_TICKS, type Peer } from './connection-host.ts';
+import { DepartureWatch } from './departure-watch.ts';
 import { DateLine } from './replies.ts';
 import { ServerConnection } from './server-connection.ts';
 import type { ExchangeHandler, HttpServer, HttpServerLimits, ListenOptions } from './types.ts';
@@ -34,6 +35,7 @@ class NetServer implements NetHttpServer, ConnectionHost {
   readonly limits: HttpServerLimits;
   readonly clock: Clock;
   readonly date: DateLine;
+  readonly departures: DepartureWatch;
   isDraining = false;
   tick = 0;
   rejectedCount = 0;
@@ -50,6 +52,7 @@ class NetServer implements NetHttpServer, ConnectionHost {
     this.clock = deps.clock;
     this.date = new DateLine(deps.clock);
     this.#logger = deps.logger;
+    this.departures = new DepartureWatch(deps.clock);
     this.#server = createServer(
       {
         allowHalfOpen: true,
@@ -99,6 +102,7 @@ class NetServer implements NetHttpServer, ConnectionHost {
     const closed = this.#stopListening();
     this.#ticker?.cancel();
     this.#ticker = null;
+    this.departures.stop();
     for (const connection of [...this.#connections]) connection.destroy();
     return closed;
   }

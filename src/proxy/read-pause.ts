@@ -2,12 +2,25 @@
 
 import type { Readable } from 'node:stream';
 
-export class ReadPause {
+/** Told when `owner` stops reading and when it goes on. */
+export interface PauseObserver<Owner> {
+  onReadPause(owner: Owner, isPaused: boolean): void;
+}
+
+export class ReadPause<Owner = null> {
   readonly #stream: Readable;
+  readonly #observer: PauseObserver<Owner> | null;
+  readonly #owner: Owner | null;
   #isPaused = false;
 
-  constructor(stream: Readable) {
+  constructor(
+    stream: Readable,
+    observer: PauseObserver<Owner> | null = null,
+    owner: Owner | null = null,
+  ) {
     this.#stream = stream;
+    this.#observer = observer;
+    this.#owner = owner;
   }
 
   set(shouldPause: boolean): void {
@@ -15,5 +28,6 @@ export class ReadPause {
     this.#isPaused = shouldPause;
     if (shouldPause) this.#stream.pause();
     else this.#stream.resume();
+    if (this.#owner !== null) this.#observer?.onReadPause(this.#owner, shouldPause);
   }
 }

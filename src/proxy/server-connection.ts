@@ -46,7 +46,7 @@ export class ServerConnection {
   #hasPeerEnded = false;
   #halfClose: HalfClose | null = null;
   readonly #closing: ClientClosing;
-  readonly #pause: ReadPause;
+  readonly #pause: ReadPause<ServerConnection>;
 
   constructor(host: ConnectionHost, socket: ClientSocket, peer: Peer) {
     this.host = host;
@@ -57,7 +57,7 @@ export class ServerConnection {
     this.clock = host.clock;
     this.answer = new AnswerWriter(socket, host.date);
     this.#closing = new ClientClosing(host.clock, socket);
-    this.#pause = new ReadPause(socket);
+    this.#pause = new ReadPause(socket, host.departures ?? null, this);
     this.#intake = new HeadIntake(host);
     socket.on('data', (bytes: Buffer) => this.#onData(bytes));
     socket.on('drain', () => this.#onDrain());
