@@ -5,6 +5,7 @@
 
 import type { Metric, PodAutoscaler } from '../api/autoscaling.ts';
 import type { Deployment, Endpoints, Pod } from '../api/core.ts';
+import type { RevisionSummary } from '../api/decisions.ts';
 import * as kinds from '../api/kinds.ts';
 import type { ServerlessService } from '../api/networking.ts';
 import { controllerOf, joinKey, type KubeObject, objectKey } from '../api/objects.ts';
@@ -21,7 +22,7 @@ import { Collector } from './collector.ts';
 import { ConfigWatch } from './config-watch.ts';
 import { type Decider, Deciders, type DecisionCause } from './deciders.ts';
 import type { DecisionPool } from './decision-pool.ts';
-import { viewDecisions } from './decisions-view.ts';
+import { summarize, viewDecisions } from './decisions-view.ts';
 import { MetricReconciler } from './metric-reconciler.ts';
 import { MetricStore } from './metric-store.ts';
 import { PodAutoscalerReconciler } from './pod-autoscaler-reconciler.ts';
@@ -32,6 +33,8 @@ import { type MeshSettings, scrapeRevision } from './scraper.ts';
 
 /** A poked revision gets its full pass after so long even if the scale patch is not answered. */
 const LATEST_PASS_MS = 100;
+/** Revisions in one overview; those made last are left out and only counted. */
+const MAX_OVERVIEW_ROWS = 10_000;
 
 export interface AutoscalerOptions {
   client: KubeClient;
@@ -52,6 +55,7 @@ export class Autoscaler {
   readonly #collector: Collector;
   readonly #deciders: Deciders;
   readonly #probe: ActivatorProbe;
+  readonly #pods: PodCounter;
   readonly #recorder: EventRecorder;
   readonly #reconciler: PodAutoscalerReconciler;
   readonly #podAutoscalers: Controller;
@@ -69,6 +73,7 @@ export class Autoscaler {
     this.#scrapeClient = createScrapeClient(clock);
     const store = new MetricStore();
     const pods = new PodCounter(informers.informer<Pod>(kinds.Pod));
+    this.#pods = pods;
     const endpoints = informers.informer<Endpoints>(kinds.Endpoints).lister;
     const sks = informers.informer<ServerlessService>(kinds.ServerlessService).lister;
     const metrics = informers.informer<Metric>(kinds.Metric).lister;
@@ -152,7 +157,20 @@ export class Autoscaler {
   /** JSON of the recent decisions of `namespace/name`; null = no such Decider. */
   decisions(key: string): string | null {
     const decider = this.#deciders.get(key);
-    return decider === undefined ? null : `${JSON.stringify(viewDecisions(decider), null, 2)}\n`;
+    if (decider === undefined) return null;
+    const view = viewDecisions(decider, this.#pods.counts(key));
+    return `${JSON.stringify(view, null, 2)}\n`;
+  }
+
+  /** JSON of the present state of every revision, for `pilotlight top`. */
+  overview(): string {
+    const nowMs = this.#options.clock.nowMs();
+    const revisions: RevisionSummary[] = [];
+    for (const decider of this.#deciders.all()) {
+      if (revisions.length === MAX_OVERVIEW_ROWS) break;
+      revisions.push(summarize(decider, this.#pods.counts(decider.key), nowMs));
+    }
+    return `${JSON.stringify({ total: this.#deciders.size, revisions })}\n`;
   }
 
   #onDecision(decider: Decider, previous: number, cause: DecisionCause): void {

@@ -236,12 +236,15 @@ describe('Deciders', () => {
     const decider = deciders.ensure(KEY, SPEC, LABELS);
     load(KEY, 25);
     clock.advance(2100);
-    expect(viewDecisions(decider)).toMatchObject({
+    const pods = { ready: 1, notReady: 0, pending: 0, terminating: 0 };
+    expect(viewDecisions(decider, pods)).toMatchObject({
       revision: KEY,
       recommendation: 3,
       metric: 'concurrency',
       target: 10,
       stableWindowSeconds: 6,
+      panic: { threshold: 2, since: '2023-11-14T22:13:22.100Z', floor: 3 },
+      applied: null,
       decisions: [
         {
           firstAt: '2023-11-14T22:13:22.100Z',

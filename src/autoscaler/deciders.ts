@@ -30,8 +30,22 @@ export interface DeciderSpec extends ScaleSpec {
   scaleDownDelayMs: number;
 }
 
+/** What the last reconciliation made of the recommendation. For people. */
+export interface AppliedScale {
+  /** AS-138; -1 = left as it was. */
+  readonly wanted: number;
+  readonly bound: 'min-scale' | 'max-scale' | 'initial-scale' | null;
+  readonly minScale: number;
+  /** 0 = no limit. */
+  readonly maxScale: number;
+  /** Where the requests go. */
+  readonly mode: 'Serve' | 'Proxy';
+}
+
 export interface Decider {
   readonly key: string;
+  /** null before the first reconciliation. */
+  applied: AppliedScale | null;
   spec: DeciderSpec;
   /** -1 = unknown. */
   recommendation: number;
@@ -74,6 +88,11 @@ export class Deciders {
 
   get(key: string): Decider | undefined {
     return this.#deciders.get(key);
+  }
+
+  /** In order of creation. */
+  all(): IterableIterator<Decider> {
+    return this.#deciders.values();
   }
 
   get size(): number {
@@ -140,6 +159,7 @@ export class Deciders {
     );
     const decider: Decider = {
       key,
+      applied: null,
       spec,
       recommendation: -1,
       excessBurstCapacity: ebc,

@@ -35,7 +35,13 @@ import {
   SKS_READY,
 } from './pod-autoscaler-status.ts';
 import type { PodCounter } from './pod-counter.ts';
-import { type ActiveState, boundScale, planScale, type ScalePlanInput } from './scale-plan.ts';
+import {
+  type ActiveState,
+  bindingBound,
+  boundScale,
+  planScale,
+  type ScalePlanInput,
+} from './scale-plan.ts';
 import type { ScaleTargets } from './scale-target.ts';
 
 /** AS-136: after a background probe has ended. */
@@ -128,12 +134,12 @@ export class PodAutoscalerReconciler implements Reconciler {
     }
     const applied = await this.#applyScale(key, pa, sks, decider, settings, conditions);
     const ready = this.#deps.pods.counts(key).ready;
-    await this.#reconcileSks(
-      pa,
-      conditions,
-      sksMode(applied.wanted, decider.excessBurstCapacity),
-      this.#activators(ready, settings),
-    );
+    const mode = sksMode(applied.wanted, decider.excessBurstCapacity);
+    const { minScale, maxScale } = settings;
+    const wasInitialized = conditions.get(SCALE_TARGET_INITIALIZED)?.status === 'True';
+    const bound = bindingBound(decider.recommendation, settings, wasInitialized);
+    decider.applied = { wanted: applied.wanted, bound, minScale, maxScale, mode };
+    await this.#reconcileSks(pa, conditions, mode, this.#activators(ready, settings));
     computeScaleStatus(pa.status, conditions, settings, applied.wanted, ready);
     return applied.requeueAfterMs;
   }

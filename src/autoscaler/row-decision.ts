@@ -141,10 +141,34 @@ export function readState(cells: Float64Array, at: number): ScaleState {
 }
 
 export function writeState(cells: Float64Array, at: number, state: ScaleState): void {
+  if (Number.isNaN(cells[at + STATE.panicSinceMs]!)) {
+    cells[at + STATE.panicEnteredMs] = state.panicSinceMs;
+  }
   cells[at + STATE.panicSinceMs] = state.panicSinceMs;
   cells[at + STATE.panicFloor] = state.panicFloor;
   cells[at + STATE.recommendation] = state.recommendation;
   cells[at + STATE.excessBurstCapacity] = state.excessBurstCapacity;
+}
+
+/** The averages as they are now, of both metrics. For people: a stat may be arriving meanwhile. */
+export interface RowAverages {
+  concurrency: number;
+  requestsPerSecond: number;
+  panicConcurrency: number;
+  panicRequestsPerSecond: number;
+}
+
+export function readAverages(slab: MetricSlab, at: number, nowMs: number): RowAverages {
+  const { cells } = slab;
+  const second = Math.floor(nowMs / 1000);
+  const isWeighted = (cells[at + INPUT.flags]! & FLAG.weighted) !== 0;
+  const average = isWeighted ? weightedAverage : linearAverage;
+  return {
+    concurrency: average(cells, slab.stableConcurrencyAt(at), second),
+    requestsPerSecond: average(cells, slab.stableRateAt(at), second),
+    panicConcurrency: average(cells, slab.panicConcurrencyAt(at), second),
+    panicRequestsPerSecond: average(cells, slab.panicRateAt(at), second),
+  };
 }
 
 /** A decision like the one before only extends its entry, so the history spans real changes. */

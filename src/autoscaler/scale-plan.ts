@@ -68,6 +68,18 @@ export function boundScale(
   return maxScale !== 0 && recommendation > maxScale ? maxScale : recommendation;
 }
 
+/** Which bound changed the recommendation; null = none did. For people (`pilotlight why`). */
+export function bindingBound(
+  recommendation: number,
+  settings: Pick<EffectiveSettings, 'minScale' | 'maxScale' | 'initialScale' | 'isReachable'>,
+  wasInitialized: boolean,
+): 'min-scale' | 'max-scale' | 'initial-scale' | null {
+  const bounded = boundScale(recommendation, settings, wasInitialized);
+  if (bounded === recommendation) return null;
+  if (bounded < recommendation) return 'max-scale';
+  return bounded === settings.minScale ? 'min-scale' : 'initial-scale';
+}
+
 /** AS-131. */
 function planWhileActivating(input: ScalePlanInput): ScalePlan {
   const { activationTimeoutMs } = input.settings;

@@ -56,6 +56,7 @@ export async function startAutoscaler(options: AutoscalerStartOptions): Promise<
       logger,
       onStats: (messages) => autoscaler.stats(messages),
       decisions: (key) => autoscaler.decisions(key),
+      overview: () => autoscaler.overview(),
     });
     return {
       port: server.port,

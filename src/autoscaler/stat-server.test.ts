@@ -22,6 +22,7 @@ const start = async (port = 0): Promise<StatServer> => {
       onStats();
     },
     decisions: (key) => (key === 'default/hello' ? '{"revision":"default/hello"}' : null),
+    overview: () => '{"total":0,"revisions":[]}',
   });
   return server;
 };
@@ -104,6 +105,12 @@ describe('the stat socket', () => {
     const { port } = await start();
     const answer = await fetch(`http://127.0.0.1:${port}${path}`, { headers });
     expect(answer.status).toBe(status);
+  });
+
+  it('shows an overview of all revisions as JSON', async () => {
+    const { port } = await start();
+    const answer = await fetch(`http://127.0.0.1:${port}/decisions`);
+    expect(await answer.json()).toEqual({ total: 0, revisions: [] });
   });
 
   it('shows decisions as JSON', async () => {

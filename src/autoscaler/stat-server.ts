@@ -32,6 +32,8 @@ export interface StatServerOptions {
   onStats: (messages: StatMessage[]) => void;
   /** JSON of the recent decisions of `namespace/name`; null = unknown revision. */
   decisions: (key: string) => string | null;
+  /** JSON of the present state of all revisions. */
+  overview: () => string;
 }
 
 export interface StatServer {
@@ -53,6 +55,7 @@ export async function startStatServer(options: StatServerOptions): Promise<StatS
     const key = `${request.getParameter(0)}/${request.getParameter(1)}`;
     answerDecisions(response, options.decisions(key));
   });
+  app.get('/decisions', (response) => answerDecisions(response, options.overview()));
   app.any('/*', (response, request) => answerPlain(response, request));
   const listenSocket = await listen(app, options.host, port);
   return {

@@ -10,6 +10,8 @@ export interface CommandContext {
   /** To stdout. */
   print(line: string): void;
   printError(line: string): void;
+  /** Somebody watches stdout. */
+  isTerminal?: boolean;
 }
 
 const EXIT_CODES = `
@@ -44,6 +46,7 @@ function processContext(): CommandContext {
     env: process.env,
     print: (line) => process.stdout.write(`${line}\n`),
     printError: (line) => process.stderr.write(`${line}\n`),
+    isTerminal: process.stdout.isTTY === true,
   };
 }
 
@@ -59,6 +62,8 @@ function createProgram(context: CommandContext, exitWith: (code: number) => void
   addGet(program, context);
   addDelete(program, context);
   addLogs(program, context);
+  addWhy(program, context);
+  addTop(program, context);
   addKubeconfig(program, context);
   addVersion(program, context);
   return program;
@@ -154,6 +159,28 @@ function addLogs(program: Command, context: CommandContext): void {
     .action(async (service, options) =>
       (await import('./logs.ts')).logs(service, options, context),
     );
+}
+
+function addWhy(program: Command, context: CommandContext): void {
+  withRun(program.command('why').description('Say why a service runs as many pods as it does.'))
+    .argument('<service|revision>', 'a service stands for its revisions that get traffic')
+    .option('-n, --namespace <namespace>', 'namespace', 'default')
+    .option('--json', 'the decisions as the autoscaler keeps them')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ pilotlight why hello\n  $ pilotlight why hello-00001 --json',
+    )
+    .action(async (name, options) => (await import('./why.ts')).why(name, options, context));
+}
+
+function addTop(program: Command, context: CommandContext): void {
+  withRun(program.command('top').description('Show load and pods of all revisions, live.'))
+    .option('-n, --namespace <namespace>', 'only this namespace')
+    .option('--once', 'print one table and end (as when the output is no terminal)')
+    .option('--json', 'one JSON document, then end')
+    .option('--interval <seconds>', 'between two tables', '2')
+    .addHelpText('after', '\nExamples:\n  $ pilotlight top\n  $ pilotlight top -n shop --once')
+    .action(async (options) => (await import('./top.ts')).top(options, context));
 }
 
 function addKubeconfig(program: Command, context: CommandContext): void {

@@ -34,7 +34,8 @@ function cellText(cell: unknown): string {
   return cell === null || cell === undefined ? '' : String(cell);
 }
 
-function align(lines: readonly string[][]): string[] {
+/** Cells padded to the widest of their column. */
+export function align(lines: readonly string[][]): string[] {
   const widths = (lines[0] ?? []).map((_, column) =>
     Math.max(...lines.map((line) => line[column]?.length ?? 0)),
   );

@@ -56,6 +56,8 @@ export const STATE = {
   excessBurstCapacity: 21,
   /** Decisions kept so far, counted from the creation of the row. */
   historyCount: 22,
+  /** Unix ms of the entry into the present panic; panicSinceMs moves on with every overload. */
+  panicEnteredMs: 23,
 } as const;
 
 const HISTORY_AT = 24;
