@@ -42,10 +42,11 @@ async function remove(name: string): Promise<void> {
 async function podsUnder(
   name: string,
   load: { path: string; connections: number; overallRate?: number; seconds: number },
-): Promise<{ settled: number; failures: number; answers: number }> {
+): Promise<{ settled: number; failures: number; answers: number; why: string }> {
   const running = pilotlight.load({ host: `${name}.default.localhost`, ...load });
   const counts: number[] = [];
   let isDone = false;
+  const explained = explainPanic(name);
   const sampling = until(
     'the load to end',
     async () => {
@@ -57,12 +58,26 @@ async function podsUnder(
   const result = await running;
   isDone = true;
   await sampling;
+  const why = await explained;
   const settled = counts.slice(Math.floor(counts.length * 0.75));
   return {
     settled: settled.sort((a, b) => a - b)[Math.floor(settled.length / 2)] ?? 0,
     failures: result.non2xx + result.errors + result.timeouts,
     answers: result['2xx'],
+    why,
   };
+}
+
+/** What `why` says once the revision panics. */
+function explainPanic(name: string): Promise<string> {
+  return until(
+    `${name} to panic`,
+    async () => {
+      const text = await pilotlight.command('why', name);
+      return text.includes('in panic since') ? text : null;
+    },
+    60_000,
+  );
 }
 
 beforeAll(async () => {
@@ -80,6 +95,9 @@ describe('scaling on concurrency', () => {
     const seen = await podsUnder('fifty', { path: '/?ms=100', connections: 50, seconds: 20 });
     expect(seen.failures).toBe(0);
     expect(seen.answers).toBeGreaterThan(1000);
+    expect(seen.why).toMatch(/in panic since \d{4}-.* at least 2 x what the ready pods aim for/);
+    expect(seen.why).toContain('default/fifty-00001: wants');
+    expect(await pilotlight.command('top', '--once')).toContain('default/fifty-00001');
     // 50 / (10 * 0.7) = 7.14; the panic window may hold one or two more.
     expect(seen.settled).toBeGreaterThanOrEqual(7);
     expect(seen.settled).toBeLessThanOrEqual(10);

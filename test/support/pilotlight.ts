@@ -2,12 +2,13 @@
 // gateway with a Host header, the API with the kubeconfig it wrote) and makes sure it is gone after.
 // Waits are always on a condition with a limit; nothing here sleeps a fixed time.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import autocannon from 'autocannon';
 import { ConfigMap, Pod } from '../../src/api/kinds.ts';
 import type { CommonStatus, KubeObject } from '../../src/api/objects.ts';
@@ -123,6 +124,13 @@ export class Pilotlight {
       userAgent: 'pilotlight-test',
     });
     return this;
+  }
+
+  /** Stdout of a command for people run against this instance; throws when it fails. */
+  async command(...args: string[]): Promise<string> {
+    const all = [MAIN, ...args, '--kubeconfig', this.kubeconfig];
+    const { stdout } = await promisify(execFile)(process.execPath, all);
+    return stdout;
   }
 
   tail(count = 60): string {
