@@ -13,12 +13,14 @@ import { type Sidecar, startSidecar } from './sidecar.ts';
 const KIB = 1024;
 const BODY_BYTES = 1024 * KIB;
 const MAX_NOTICE_MS = 1_000;
+/** A brief run only wants to see that it happens: it shares its machine with other tests. */
+const MAX_NOTICE_BRIEF_MS = 5_000;
 /** Waiting requests of a gate of one (QP-26). */
 const QUEUE_DEPTH = 10;
 /** A place is free if a request is not refused within this long. */
 const REFUSAL_MS = 50;
 /** Where noticing is not asked for, this much waiting shows whether it happens all the same. */
-const GIVE_UP_MS = 3_000;
+const GIVE_UP_MS = 6_000;
 
 interface Lengths {
   readonly uploadPauseMs: number;
@@ -43,10 +45,12 @@ async function run(options: TortureOptions): Promise<readonly TortureRow[]> {
     gateWait('chunked', lengths, options),
   ]);
   options.say('leaving the queue');
+  const sizes = options.brief ? [0, BODY_BYTES] : [0, 16 * KIB, BODY_BYTES];
   for (const leave of ['close', 'reset'] as const) {
-    for (const bodyBytes of [0, 16 * KIB, BODY_BYTES]) {
-      rows.push(await leaving(leave, bodyBytes, options));
-    }
+    const cases = sizes.map((bodyBytes) => () => leaving(leave, bodyBytes, options));
+    // One at a time where the time counts.
+    if (options.brief) rows.push(...(await Promise.all(cases.map((start) => start()))));
+    else for (const start of cases) rows.push(await start());
   }
   return rows;
 }
@@ -126,9 +130,10 @@ async function leaving(
     else leaver.destroy();
     const noticedMs = await untilFree(sidecar, startMs);
     const isRequired = options.engine === 'net';
+    const limitMs = options.brief ? MAX_NOTICE_BRIEF_MS : MAX_NOTICE_MS;
     return {
       name: `${leave}-with-${bodyBytes / KIB}-kib`,
-      ok: !isRequired || (noticedMs !== null && noticedMs <= MAX_NOTICE_MS),
+      ok: !isRequired || (noticedMs !== null && noticedMs <= limitMs),
       noticedMs,
     };
   } finally {

@@ -1,0 +1,37 @@
+// The torture scenarios must not rot: brief runs of each, every row ok. Children run compiled code;
+// `npm test` builds it before it starts the tests.
+
+import { describe, expect, it } from 'vitest';
+import { memory } from './memory.ts';
+import { pauses } from './pauses.ts';
+import { BRIEF, type TortureRow } from './scenario.ts';
+import { sigterm } from './sigterm.ts';
+
+const LIMIT = { timeout: 120_000 };
+
+const failed = (rows: readonly TortureRow[]): TortureRow[] => rows.filter(({ ok }) => !ok);
+const named = (rows: readonly TortureRow[], name: string): TortureRow | undefined =>
+  rows.find((row) => row.name === name);
+
+describe('a brief run', LIMIT, () => {
+  it('QP-71, QP-78: bodies of any size and slow ends leave the memory flat', async () => {
+    const rows = await memory.run(BRIEF);
+    expect(failed(rows)).toEqual([]);
+    expect(rows).toHaveLength(6);
+    expect(named(rows, 'upload-chunked')?.movedMib).toBeGreaterThanOrEqual(128);
+  });
+
+  it('QP-172: pauses survive, departures are noticed', async () => {
+    const rows = await pauses.run(BRIEF);
+    expect(failed(rows)).toEqual([]);
+    expect(rows).toHaveLength(8);
+  });
+
+  it('QP-120 to QP-125: SIGTERM cuts nobody, the second one ends at once', async () => {
+    const rows = await sigterm.run(BRIEF);
+    expect(failed(rows)).toEqual([]);
+    expect(named(rows, 'in-flight')).toMatchObject({ whole: 200, toldToClose: 160 });
+    expect(named(rows, 'exit')?.exitCode).toBe(0);
+    expect(named(rows, 'second-signal')?.exitCode).toBe(1);
+  });
+});
