@@ -11,7 +11,8 @@ import {
 } from '../../proxy/types.ts';
 
 export interface FakeRequest {
-  headers?: Readonly<Record<string, string>>;
+  /** By lower-case name; a list stands for repeated lines. */
+  headers?: Readonly<Record<string, string | readonly string[]>>;
   method?: string;
   target?: string;
   isUpgrade?: boolean;
@@ -41,7 +42,7 @@ export class FakeExchange implements Exchange {
   forwarded: HeaderEdits | null = null;
   cancelledForwards = 0;
   readonly #handler: ExchangeHandler;
-  readonly #headers: Readonly<Record<string, string>>;
+  readonly #headers: Readonly<Record<string, string | readonly string[]>>;
 
   constructor(handler: ExchangeHandler, request: FakeRequest = {}) {
     this.#handler = handler;
@@ -58,11 +59,14 @@ export class FakeExchange implements Exchange {
   }
 
   header(name: string): string {
-    return this.#headers[name] ?? '';
+    const value = this.#headers[name] ?? '';
+    return typeof value === 'string' ? value : (value[0] ?? '');
   }
 
   *headers(): Generator<readonly [string, string]> {
-    yield* Object.entries(this.#headers);
+    for (const [name, values] of Object.entries(this.#headers)) {
+      for (const value of [values].flat()) yield [name, value];
+    }
   }
 
   respond(status: number, headers: string, body: string | Uint8Array): void {
