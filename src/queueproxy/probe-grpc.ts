@@ -3,6 +3,7 @@
 
 import * as http2 from 'node:http2';
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { formatDurationMs } from '../api/duration.ts';
 import type { Clock } from '../clock/clock.ts';
 import { APP_PROBE_USER_AGENT } from '../wire/probe-headers.ts';
 
@@ -41,7 +42,8 @@ export async function attemptGrpc(
     return verdict(await call(session, service));
   } catch (error) {
     const reason = (error as Error).message;
-    if (expired) return `health rpc did not complete within ${timeoutMs}ms: ${reason}`;
+    if (expired)
+      return `health rpc did not complete within ${formatDurationMs(timeoutMs)}: ${reason}`;
     return `health rpc probe failed: ${reason}`;
   } finally {
     timer?.cancel();

@@ -104,6 +104,8 @@ class Evaluator {
       const nowMs = this.#clock.monotonicMs();
       const nextMs = Math.max(startMs + pauseMs, nowMs);
       if (this.#stopped || nextMs >= endMs) {
+        // The answer comes at the end and not before it: the kubelet's next check starts afresh.
+        if (!this.#stopped && endMs > nowMs) await this.#clock.sleep(endMs - nowMs);
         return `aggressive probe error (failed ${failures} times): ${lastError}`;
       }
       if (nextMs > nowMs) await this.#clock.sleep(nextMs - nowMs);

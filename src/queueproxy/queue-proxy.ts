@@ -2,6 +2,7 @@
 // process can host many (decision 0007) and tests can run it in-process. It reads no environment,
 // installs no signal handler and never exits the process: start.ts does that for the role.
 
+import { formatDurationMs } from '../api/duration.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Gate } from '../proxy/gate.ts';
 import { createNetServer } from '../proxy/net-server.ts';
@@ -145,7 +146,8 @@ export class QueueProxy {
   async #shutDown(): Promise<void> {
     const quietMs = this.#settings.drainQuietMs;
     this.#logger.info({}, 'Received TERM signal, attempting to gracefully shutdown servers.');
-    this.#logger.info({ quietMs }, 'Sleeping to allow K8s propagation of non-ready state');
+    const quiet = formatDurationMs(quietMs);
+    this.#logger.info({}, `Sleeping ${quiet} to allow K8s propagation of non-ready state`);
     await this.#drainer.drain();
     // Main first and admin last, so that late preStop calls and scrapes are answered (Q-17).
     await this.#plane.server.drain();

@@ -111,7 +111,7 @@ function readIdentity(reader: EnvReader) {
     loggingConfig,
     namespace: reader.requiredText('SERVING_NAMESPACE'),
     service: reader.text('SERVING_SERVICE'),
-    configuration: reader.text('SERVING_CONFIGURATION'),
+    configuration: reader.requiredText('SERVING_CONFIGURATION'),
     revision: reader.requiredText('SERVING_REVISION'),
     podName: reader.requiredText('SERVING_POD'),
     podIp: reader.requiredText('SERVING_POD_IP'),
