@@ -81,6 +81,23 @@ export const ERRORS = {
     false,
     'backend tried to switch protocol',
   ),
+  HTTP2_FLOOD: row(
+    'KN_HTTP2_FLOOD',
+    400,
+    'downstream',
+    false,
+    'HTTP/2 connection closed: its client floods',
+    'empty',
+  ),
+  /** Printed at start, never answered. */
+  ENGINE_UNAVAILABLE: row(
+    'KN_ENGINE_UNAVAILABLE',
+    500,
+    'internal',
+    false,
+    'the uws engine cannot be loaded here, use net: ',
+    'empty',
+  ),
   // Activator.
   ACTIVATOR_UNHEALTHY: row('KN_ACTIVATOR_UNHEALTHY', 500, 'internal', true, 'unhealthy'),
   ACTIVATOR_TIMEOUT: row(

@@ -1,6 +1,7 @@
 // What a client connection needs of the server that accepted it, and who is at its other end.
 
 import type { Clock } from '../clock/clock.ts';
+import type { Http2Acceptor } from './protocol-choice.ts';
 import type { PauseObserver } from './read-pause.ts';
 import type { DateLine } from './replies.ts';
 import type { ServerConnection } from './server-connection.ts';
@@ -13,6 +14,8 @@ export interface ConnectionHost {
   readonly clock: Clock;
   readonly date: DateLine;
   readonly isDraining: boolean;
+  /** Null or absent where HTTP/2 is not served. */
+  readonly http2?: Http2Acceptor | null;
   /** Told of clients nothing is read from for a while. */
   readonly departures?: PauseObserver<ServerConnection>;
   /** Counts up while the server runs; a head must not take more than HEAD_TICKS of it. */

@@ -4,6 +4,7 @@
 // Invariant: the waiter hears exactly one of onDialed and onDialFailed, or nothing after cancel.
 
 import type { Clock, TimerHandle } from '../clock/clock.ts';
+import { DialSchedule } from './dial-schedule.ts';
 import { FailureCode, type UpstreamOptions } from './types.ts';
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
 import {
@@ -11,11 +12,6 @@ import {
   describeConnectError,
   describeDialTimeout,
 } from './upstream-errors.ts';
-
-const TIMEOUT_GROWTH = 1.4;
-const TIMEOUT_JITTER = 0.1;
-const MIN_PAUSE_MS = 30;
-const PAUSE_SPREAD_MS = 30;
 
 export interface DialWaiter {
   onDialed(connection: UpstreamConnection): void;
@@ -37,13 +33,9 @@ export class Dial implements ConnectionOwner {
   readonly readBuffer: Buffer;
   readonly #target: DialTarget;
   readonly #clock: Clock;
-  readonly #random: () => number;
-  readonly #maxAttempts: number;
+  readonly #schedule: DialSchedule;
   readonly #startMs: number;
   #waiter: DialWaiter | null;
-  #attempt = 0;
-  /** Of the next retry, before jitter. */
-  #retryTimeoutMs: number;
   #timer: TimerHandle | null = null;
   #connection: UpstreamConnection | null = null;
 
@@ -59,11 +51,9 @@ export class Dial implements ConnectionOwner {
     this.#target = target;
     this.#waiter = waiter;
     this.#clock = deps.clock;
-    this.#random = deps.random;
-    this.#maxAttempts = options.maxDialAttempts;
-    this.#retryTimeoutMs = options.dialTimeoutMs;
+    this.#schedule = new DialSchedule(options.dialTimeoutMs, options.maxDialAttempts, deps.random);
     this.#startMs = deps.clock.monotonicMs();
-    this.#try(options.dialTimeoutMs);
+    this.#try();
   }
 
   cancel(): void {
@@ -94,28 +84,21 @@ export class Dial implements ConnectionOwner {
     this.#target.onClosed(connection);
   }
 
-  #try(timeoutMs: number): void {
-    this.#attempt += 1;
+  #try(): void {
+    const timeoutMs = this.#schedule.nextTimeoutMs();
     this.#connection = new UpstreamConnection(this);
     this.#timer = this.#clock.setTimer(timeoutMs, () => this.#onTimeout());
   }
 
-  #retry(): void {
-    const timeoutMs = this.#retryTimeoutMs * (1 + this.#random() * TIMEOUT_JITTER);
-    this.#retryTimeoutMs *= TIMEOUT_GROWTH;
-    this.#try(timeoutMs);
-  }
-
   #onTimeout(): void {
     this.#abandon();
-    if (this.#attempt >= this.#maxAttempts) {
+    if (this.#schedule.isExhausted) {
       const elapsedMs = this.#clock.monotonicMs() - this.#startMs;
       const message = describeDialTimeout(this, elapsedMs);
       this.#waiter?.onDialFailed(FailureCode.CONNECT_TIMEOUT, message);
       return;
     }
-    const pauseMs = MIN_PAUSE_MS + this.#random() * PAUSE_SPREAD_MS;
-    this.#timer = this.#clock.setTimer(pauseMs, () => this.#retry());
+    this.#timer = this.#clock.setTimer(this.#schedule.pauseMs(), () => this.#try());
   }
 
   #abandon(): void {

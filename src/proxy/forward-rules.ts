@@ -20,8 +20,12 @@ const PRINTABLE = /^[\x20-\x7e]*$/;
  */
 export function isReplayable(head: RequestHead): boolean {
   if (head.contentLength !== 0) return false;
-  if (IDEMPOTENT_METHODS.has(head.method)) return true;
+  if (isIdempotent(head.method)) return true;
   return head.fields.hasName('idempotency-key') || head.fields.hasName('x-idempotency-key');
+}
+
+export function isIdempotent(method: string): boolean {
+  return IDEMPOTENT_METHODS.has(method);
 }
 
 /**

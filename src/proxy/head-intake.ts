@@ -38,7 +38,7 @@ export class HeadIntake {
     // A lone CR may become one more empty line.
     if (at === end || (at + 1 === end && bytes[at] === CR)) return at > from ? at : -1;
     this.#judge(head.read(bytes, at, end));
-    if (this.verdict === RequestVerdict.INCOMPLETE) return at > from ? at : -1;
+    if (this.verdict >= RequestVerdict.INCOMPLETE) return at > from ? at : -1;
     return at + head.length;
   }
 
@@ -56,6 +56,9 @@ export class HeadIntake {
   #judge(verdict: RequestVerdict): void {
     const isTooLarge = this.head.length > this.#host.limits.maxHeadBytes;
     this.verdict = verdict === RequestVerdict.OK && isTooLarge ? RequestVerdict.TOO_LARGE : verdict;
+    if (verdict === RequestVerdict.HTTP2_PREFACE && (this.#host.http2 ?? null) === null) {
+      this.verdict = RequestVerdict.VERSION_UNSUPPORTED;
+    }
     if (verdict !== RequestVerdict.INCOMPLETE) this.#sinceTick = NOT_TIMED;
   }
 }

@@ -8,6 +8,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { ClientSocket } from './client-closing.ts';
 import { type ConnectionHost, HEAD_TICKS, type Peer } from './connection-host.ts';
 import { DepartureWatch } from './departure-watch.ts';
+import type { Http2Acceptor } from './protocol-choice.ts';
 import { DateLine } from './replies.ts';
 import { ServerConnection } from './server-connection.ts';
 import type { ExchangeHandler, HttpServer, HttpServerLimits, ListenOptions } from './types.ts';
@@ -19,6 +20,8 @@ export interface NetServerDeps {
   limits: HttpServerLimits;
   clock: Clock;
   logger: Logger;
+  /** Serves connections that begin with the preface of HTTP/2; without it they get 505. */
+  http2?: Http2Acceptor;
 }
 
 /** An HttpServer that also serves connections accepted elsewhere (TLS, protocol sniffing). */
@@ -36,9 +39,10 @@ class NetServer implements NetHttpServer, ConnectionHost {
   readonly clock: Clock;
   readonly date: DateLine;
   readonly departures: DepartureWatch;
+  readonly http2: Http2Acceptor | null;
   isDraining = false;
   tick = 0;
-  rejectedCount = 0;
+  #rejected = 0;
   readonly #logger: Logger;
   readonly #server: Server;
   readonly #connections = new Set<ServerConnection>();
@@ -52,6 +56,7 @@ class NetServer implements NetHttpServer, ConnectionHost {
     this.clock = deps.clock;
     this.date = new DateLine(deps.clock);
     this.#logger = deps.logger;
+    this.http2 = deps.http2 ?? null;
     this.departures = new DepartureWatch(deps.clock);
     this.#server = createServer(
       {
@@ -65,7 +70,11 @@ class NetServer implements NetHttpServer, ConnectionHost {
   }
 
   get connectionCount(): number {
-    return this.#connections.size;
+    return this.#connections.size + (this.http2?.connectionCount ?? 0);
+  }
+
+  get rejectedCount(): number {
+    return this.#rejected + (this.http2?.rejectedCount ?? 0);
   }
 
   listen(options: ListenOptions): Promise<{ port: number }> {
@@ -94,21 +103,23 @@ class NetServer implements NetHttpServer, ConnectionHost {
       this.#onDrained = resolve;
     });
     for (const connection of [...this.#connections]) connection.drain();
+    this.http2?.drain();
     this.#checkDrained();
     return this.#drained;
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     const closed = this.#stopListening();
     this.#ticker?.cancel();
     this.#ticker = null;
     this.departures.stop();
     for (const connection of [...this.#connections]) connection.destroy();
-    return closed;
+    await this.http2?.close();
+    await closed;
   }
 
   onRejected(): void {
-    this.rejectedCount += 1;
+    this.#rejected += 1;
   }
 
   onTunnel(): void {

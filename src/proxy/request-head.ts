@@ -14,6 +14,7 @@ import {
 } from './framing.ts';
 import { FieldKind, HeaderFields, runEnd, ScanResult } from './header-fields.ts';
 import { readLatin1 } from './latin1.ts';
+import { isPrefaceHead } from './protocol-choice.ts';
 
 export const RequestVerdict = {
   OK: 0,
@@ -25,6 +26,8 @@ export const RequestVerdict = {
   OPTIONS_ASTERISK: 5,
   /** Nothing wrong so far; read again when there are more bytes. */
   INCOMPLETE: 6,
+  /** No request: a connection that speaks HTTP/2 begins (protocol-choice.ts). */
+  HTTP2_PREFACE: 7,
 } as const;
 export type RequestVerdict = (typeof RequestVerdict)[keyof typeof RequestVerdict];
 
@@ -59,6 +62,8 @@ export class RequestHead {
   #methodEnd = 0;
   #targetEnd = 0;
   #isVersionOdd = false;
+  /** No head was read before this one. */
+  #isFirst = true;
 
   /** No byte of this head was read yet. */
   get isFresh(): boolean {
@@ -75,6 +80,7 @@ export class RequestHead {
     this.#at = 0;
     this.#place = Place.METHOD;
     this.#isVersionOdd = false;
+    this.#isFirst = false;
   }
 
   /**
@@ -92,8 +98,14 @@ export class RequestHead {
     if (scanned === ScanResult.MORE) return RequestVerdict.INCOMPLETE;
     if (scanned === ScanResult.TOO_MANY) return RequestVerdict.TOO_LARGE;
     if (scanned === ScanResult.MALFORMED) return RequestVerdict.MALFORMED;
-    if (this.#isVersionOdd) return RequestVerdict.VERSION_UNSUPPORTED;
+    if (this.#isVersionOdd) return this.#judgeVersion(bytes, base);
     return this.#interpret(readLatin1(bytes, base, base + this.fields.at));
+  }
+
+  #judgeVersion(bytes: Buffer, base: number): RequestVerdict {
+    return this.#isFirst && isPrefaceHead(bytes, base, this.fields.at)
+      ? RequestVerdict.HTTP2_PREFACE
+      : RequestVerdict.VERSION_UNSUPPORTED;
   }
 
   #interpret(text: string): RequestVerdict {

@@ -15,18 +15,17 @@ import { isCongested } from './body-writer.ts';
 import { ByteBacklog } from './byte-backlog.ts';
 import { ClientClosing, type ClientSocket } from './client-closing.ts';
 import type { ConnectionHost, Peer } from './connection-host.ts';
+import { pumpLater, State } from './connection-state.ts';
 import { MAX_DISCARD_BYTES } from './forward-rules.ts';
 import { HalfClose } from './half-close.ts';
 import { HeadIntake } from './head-intake.ts';
 import { NetExchange } from './net-exchange.ts';
+import { handOver } from './protocol-choice.ts';
 import { ReadPause } from './read-pause.ts';
 import { rejectionFor, replyHead } from './replies.ts';
 import { RequestVerdict } from './request-head.ts';
 import { BodyMode } from './response-head.ts';
 import { type ExchangeHandler, Outcome } from './types.ts';
-
-const State = { HEAD: 0, BODY: 1, WAIT: 2, DISCARD: 3, TUNNEL: 4, LINGER: 5, CLOSED: 6 } as const;
-type State = (typeof State)[keyof typeof State];
 
 export class ServerConnection {
   readonly host: ConnectionHost;
@@ -124,13 +123,11 @@ export class ServerConnection {
     } else if (wasTunnel) this.#finish();
     else if (exchange.closesAfter || (this.#hasPeerEnded && !exchange.requestComplete)) {
       this.#closeGently();
-    } else this.#nextRequest(exchange.requestComplete);
-  }
-
-  #nextRequest(isRequestComplete: boolean): void {
-    this.#discarded = 0;
-    this.#state = isRequestComplete ? State.HEAD : State.DISCARD;
-    this.pump();
+    } else {
+      this.#discarded = 0;
+      this.#state = exchange.requestComplete ? State.HEAD : State.DISCARD;
+      this.pump();
+    }
   }
 
   // Reading.
@@ -150,7 +147,7 @@ export class ServerConnection {
   #continueHead(): void {
     const bytes = this.#backlog.view();
     this.#intake.resume(bytes);
-    if (this.#intake.verdict === RequestVerdict.INCOMPLETE) {
+    if (this.#intake.verdict >= RequestVerdict.INCOMPLETE) {
       this.#checkPartialHead();
       return;
     }
@@ -222,7 +219,7 @@ export class ServerConnection {
 
   #takeHead(bytes: Buffer, from: number, end: number): number {
     const next = this.#intake.take(bytes, from, end);
-    if (this.#intake.verdict !== RequestVerdict.INCOMPLETE) this.#onHead();
+    if (this.#intake.verdict < RequestVerdict.INCOMPLETE) this.#onHead();
     return next;
   }
 
@@ -299,8 +296,16 @@ export class ServerConnection {
   }
 
   #checkPartialHead(): void {
-    if (!this.#intake.mayWait(this.#backlog.length)) this.#reject(RequestVerdict.TOO_LARGE);
+    if (this.#intake.verdict === RequestVerdict.HTTP2_PREFACE) this.#leave();
+    else if (!this.#intake.mayWait(this.#backlog.length)) this.#reject(RequestVerdict.TOO_LARGE);
     else if (this.#hasPeerEnded) this.#closeGently();
+  }
+
+  /** The connection speaks HTTP/2: it goes, with every byte it brought, to who understands that. */
+  #leave(): void {
+    const bytes = this.#backlog.take();
+    this.#onGone();
+    handOver(this, bytes);
   }
 
   /** Stops reading while more waits than anybody may need at once. */
@@ -392,8 +397,4 @@ export class ServerConnection {
     this.#backlog.clear();
     this.#regulate();
   }
-}
-
-function pumpLater(connection: ServerConnection): void {
-  connection.pump();
 }

@@ -5,6 +5,7 @@
 
 import type { Clock, TimerHandle } from '../clock/clock.ts';
 import { Dial, type DialWaiter } from './dial.ts';
+import { Http2Pool } from './h2-pool.ts';
 import type { Upstream, UpstreamOptions } from './types.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import { authorityOf } from './upstream-errors.ts';
@@ -89,6 +90,7 @@ export class UpstreamPool implements Upstream {
   readonly #deps: UpstreamDeps;
   /** Oldest first. */
   readonly #idle: UpstreamConnection[] = [];
+  #http2: Http2Pool | null = null;
   #isClosed = false;
 
   constructor(
@@ -108,6 +110,15 @@ export class UpstreamPool implements Upstream {
 
   get idleCount(): number {
     return this.#idle.length;
+  }
+
+  /** Connections for HTTP/2 to the same address, QP-62. */
+  get http2(): Http2Pool {
+    if (this.#http2 === null) {
+      this.#http2 = new Http2Pool(this, this.#options, this.#deps);
+      if (this.#isClosed) this.#http2.close();
+    }
+    return this.#http2;
   }
 
   /** An idle connection fit for the request, or null: then dial. `nowMs` is monotonic. */
@@ -145,6 +156,7 @@ export class UpstreamPool implements Upstream {
   }
 
   sweep(nowMs: number): void {
+    this.#http2?.sweep();
     for (const connection of [...this.#idle]) {
       if (nowMs - connection.idleSinceMs >= this.#maxIdleMs(connection)) connection.destroy();
     }
@@ -152,6 +164,7 @@ export class UpstreamPool implements Upstream {
 
   close(): void {
     this.#isClosed = true;
+    this.#http2?.close();
     for (const connection of [...this.#idle]) connection.destroy();
   }
 

@@ -1,0 +1,204 @@
+// One request to an application on an HTTP/2 connection, and its answer: turns the events of a
+// node:http2 stream into the few things a caller has to know. Invariants: the caller hears either
+// onCallEnd or onCallLost, once, unless it let go first (`cancel`); nothing is lost while paused.
+// Hot: one per forwarded request; listeners are shared functions, no closures.
+
+import type { ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
+import { END_STREAM, Http2Code } from './h2-codes.ts';
+import { hasEnded, watchEnd } from './h2-end-watch.ts';
+import { type Http2Fields, type RawFields, trailerFieldsFor } from './h2-fields.ts';
+
+/** Who sends a request. */
+export interface Http2Caller {
+  onCallInterim(call: Http2Call, status: number, raw: RawFields): void;
+  /** The final head; with `isEnd` there is neither body nor trailers, and onCallEnd follows. */
+  onCallHead(call: Http2Call, status: number, raw: RawFields, isEnd: boolean): void;
+  onCallData(call: Http2Call, chunk: Buffer): void;
+  /** The answer is complete; `trailers` is null when there were none. */
+  onCallEnd(call: Http2Call, trailers: RawFields | null): void;
+  onCallLost(call: Http2Call): void;
+  /** Writes may go on after congestion. */
+  onCallDrain(call: Http2Call): void;
+}
+
+/** The connection a call belongs to. */
+export interface Http2CallHost {
+  /** The stream is gone; its place is free. */
+  onStreamClosed(): void;
+}
+
+const CALL = Symbol('call');
+type OwnedStream = ClientHttp2Stream & { [CALL]: Http2Call };
+
+export class Http2Call {
+  /** Whether the connection had carried a request before this one. */
+  readonly isReused: boolean;
+  /** No byte of an answer came so far. */
+  isUntouched = true;
+  /** Why the stream went, once it is gone. */
+  resetCode: number = Http2Code.NO_ERROR;
+  error: Error | null = null;
+  #caller: Http2Caller | null;
+  readonly #host: Http2CallHost;
+  readonly #stream: ClientHttp2Stream;
+  #trailers: RawFields | null = null;
+  /** Sent behind the request's body. */
+  #requestTrailers: Http2Fields | null = null;
+
+  constructor(
+    host: Http2CallHost,
+    stream: ClientHttp2Stream,
+    caller: Http2Caller,
+    isReused: boolean,
+  ) {
+    this.#host = host;
+    this.#stream = stream;
+    this.#caller = caller;
+    this.isReused = isReused;
+    (stream as OwnedStream)[CALL] = this;
+    watchEnd(stream);
+    stream.on('response', onResponse);
+    stream.on('headers', onInterim);
+    stream.on('trailers', onTrailers);
+    stream.on('drain', onDrain);
+    stream.on('wantTrailers', onWantTrailers);
+    stream.on('error', onError);
+    stream.on('close', onClose);
+  }
+
+  get streamId(): number {
+    return this.#stream.id ?? 0;
+  }
+
+  /** False when the caller should pause until onCallDrain. */
+  write(chunk: Buffer): boolean {
+    return this.#stream.closed || this.#stream.write(chunk);
+  }
+
+  /** The request is complete. */
+  end(trailers: RawFields | null): void {
+    if (this.#stream.closed) return;
+    if (trailers !== null) this.#requestTrailers = trailerFieldsFor(trailers);
+    this.#stream.end();
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    if (this.#stream.isPaused()) this.#stream.resume();
+  }
+
+  /** Lets go: the caller hears nothing more, the application gets RST_STREAM. */
+  cancel(): void {
+    if (this.#caller === null) return;
+    this.#caller = null;
+    this.#stream.close(Http2Code.CANCEL);
+    this.#stream.resume();
+  }
+
+  onResponse(status: number, flags: number, raw: RawFields): void {
+    this.isUntouched = false;
+    const isEnd = (flags & END_STREAM) !== 0;
+    this.#caller?.onCallHead(this, status, raw, isEnd);
+    if (this.#caller === null) return;
+    // Without a body too: reading on to the end is what lets the stream close.
+    this.#stream.on('data', onData);
+    this.#stream.on('end', onEnd);
+  }
+
+  onInterim(status: number, raw: RawFields): void {
+    this.isUntouched = false;
+    this.#caller?.onCallInterim(this, status, raw);
+  }
+
+  onTrailers(raw: RawFields): void {
+    this.#trailers = raw;
+  }
+
+  onWantTrailers(): void {
+    this.#stream.sendTrailers(this.#requestTrailers ?? {});
+  }
+
+  onData(chunk: Buffer): void {
+    this.#caller?.onCallData(this, chunk);
+  }
+
+  onEnd(): void {
+    const caller = this.#caller;
+    if (caller === null || this.#stream.rstCode !== Http2Code.NO_ERROR) return;
+    if (!hasEnded(this.#stream)) return;
+    this.#caller = null;
+    caller.onCallEnd(this, this.#trailers);
+    // An answer that came before the request was complete: nobody reads the rest (RFC 9113 8.1).
+    if (!this.#stream.writableEnded) this.#stream.close(Http2Code.CANCEL);
+  }
+
+  onDrain(): void {
+    this.#caller?.onCallDrain(this);
+  }
+
+  onError(error: Error): void {
+    this.error = error;
+  }
+
+  onClose(): void {
+    const caller = this.#caller;
+    this.#caller = null;
+    this.resetCode = this.#stream.rstCode;
+    this.#host.onStreamClosed();
+    caller?.onCallLost(this);
+  }
+}
+
+function onResponse(
+  this: OwnedStream,
+  headers: IncomingHttpHeaders,
+  flags: number,
+  raw: RawFields,
+): void {
+  this[CALL].onResponse(Number(headers[':status']), flags, raw);
+}
+
+function onInterim(
+  this: OwnedStream,
+  headers: IncomingHttpHeaders,
+  _flags: number,
+  raw: RawFields,
+): void {
+  if (headers[':status'] !== undefined) this[CALL].onInterim(Number(headers[':status']), raw);
+}
+
+function onTrailers(
+  this: OwnedStream,
+  _headers: IncomingHttpHeaders,
+  _flags: number,
+  raw: RawFields,
+): void {
+  this[CALL].onTrailers(raw);
+}
+
+function onData(this: OwnedStream, chunk: Buffer): void {
+  this[CALL].onData(chunk);
+}
+
+function onEnd(this: OwnedStream): void {
+  this[CALL].onEnd();
+}
+
+function onDrain(this: OwnedStream): void {
+  this[CALL].onDrain();
+}
+
+function onWantTrailers(this: OwnedStream): void {
+  this[CALL].onWantTrailers();
+}
+
+function onError(this: OwnedStream, error: Error): void {
+  this[CALL].onError(error);
+}
+
+function onClose(this: OwnedStream): void {
+  this[CALL].onClose();
+}
