@@ -7,55 +7,14 @@ import { FakeClock } from '../clock/fake-clock.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { decodeStat, emptyStat } from '../wire/stat.ts';
 import { QueueProxy } from './queue-proxy.ts';
-import { parseQueueProxySettings, type QueueProxySettings } from './settings.ts';
+import { parseQueueProxySettings } from './settings.ts';
 import { TEST_ENVIRONMENT } from './testing/environment.ts';
 import { RawClient } from './testing/raw-client.ts';
+import { atEnd, closeAll, startWithApp, turn, until } from './testing/started-proxy.ts';
 import { TestApp } from './testing/test-app.ts';
 
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-interface Started {
-  proxy: QueueProxy;
-  app: TestApp;
-  clock: FakeClock;
-  /** The request port. */
-  port: number;
-  logs: string[];
-}
-
-async function start(change: Partial<QueueProxySettings> = {}): Promise<Started> {
-  const app = await TestApp.start();
-  closers.push(() => app.close());
-  const clock = new FakeClock();
-  const logs: string[] = [];
-  const note = (_fields: object, message: string) => logs.push(message);
-  const logger = { ...silentLogger, info: note, warn: note, error: note };
-  const settings = {
-    ...parseQueueProxySettings({ ...TEST_ENVIRONMENT, USER_PORT: String(app.port) }),
-    ...change,
-  };
-  const proxy = new QueueProxy(settings, {
-    clock,
-    logger: { ...logger, child: () => logger },
-    random: () => 0.5,
-  });
-  closers.push(() => proxy.close());
-  await proxy.start();
-  return { proxy, app, clock, port: proxy.ports!.serving, logs };
-}
-
-/** Lets real IO happen until `isTrue` holds, without waiting for any amount of time. */
-async function until(isTrue: () => boolean): Promise<void> {
-  for (let turns = 0; turns < 100_000; turns += 1) {
-    if (isTrue()) return;
-    await turn();
-  }
-  throw new Error('condition never held');
-}
+const start = startWithApp;
+afterEach(closeAll);
 
 const okApp = (app: TestApp, body = 'hello') => {
   app.answer = ({ response }) => response.end(body);
@@ -136,7 +95,7 @@ describe('probes on the wire', () => {
     const { port } = await start(tcpProbe(otherPort));
     expect((await RawClient.ask(port, '/', ...kubelet)).status).toBe(503);
     const back = await TestApp.start(otherPort);
-    closers.push(() => back.close());
+    atEnd(() => back.close());
     expect((await RawClient.ask(port, '/', ...kubelet)).status).toBe(200);
   });
 });
