@@ -5,6 +5,7 @@
 
 import type { Clock } from '../clock/clock.ts';
 import type { Gate } from '../proxy/gate.ts';
+import { Http2Server } from '../proxy/h2-server.ts';
 import { createNetServer } from '../proxy/net-server.ts';
 import type { HttpServer, HttpServerLimits } from '../proxy/types.ts';
 import { UpstreamPools } from '../proxy/upstream-pools.ts';
@@ -55,7 +56,10 @@ export class RequestPlane {
       app: this.#pools.at(APP_HOST, settings.userPort),
       readSockstat: createSockstatReader(clock),
     });
-    this.server = createNetServer(this.handler, { limits: REQUEST_LIMITS, clock, logger });
+    const limits = REQUEST_LIMITS;
+    const { headTimeoutMs } = limits;
+    const http2 = new Http2Server(this.handler, { clock, logger, headTimeoutMs });
+    this.server = createNetServer(this.handler, { limits, clock, logger, http2 });
   }
 
   /** Closes everything now; requests inside are cut. */
