@@ -54,6 +54,7 @@ const sourcesMs = Math.max(
   newestSourceMs(join(root, 'bench')),
   modifiedMs(join(root, 'tsconfig.json')),
   modifiedMs(join(root, 'scripts', 'build.js')),
+  modifiedMs(join(root, 'scripts', 'bundle.js')),
   modifiedMs(join(root, 'node_modules', '.package-lock.json')),
 );
 if (modifiedMs(stamp) < sourcesMs) run(process.execPath, [join(root, 'scripts', 'build.js')]);

@@ -36,7 +36,7 @@ function setUp(env: Record<string, string | undefined> = {}) {
       exit: (code) => exits.push(code),
       printError: (line) => printed.push(line),
       createLogger: () => logger,
-      limitMemory: () => undefined,
+      limitMemory: () => Promise.resolve(),
     });
     if (started !== null) running.push(started);
     return started;

@@ -21,8 +21,8 @@ export interface QueueProxyStartOptions {
   readonly printError: (line: string) => void;
   /** Default: JSON lines on stdout at the configured level. */
   readonly createLogger?: (level: LogLevel) => Logger;
-  /** Settles how much memory the process may take. Default: keeps it small. */
-  readonly limitMemory?: () => void;
+  /** Settles how much memory the process may take, once it listens. Default: keeps it small. */
+  readonly limitMemory?: () => Promise<void>;
 }
 
 export interface RunningQueueProxy {
@@ -35,7 +35,6 @@ export interface RunningQueueProxy {
 export async function startQueueProxy(
   options: QueueProxyStartOptions,
 ): Promise<RunningQueueProxy | null> {
-  (options.limitMemory ?? keepYoungGenerationSmall)();
   let proxy: QueueProxy | null = null;
   let signals = 0;
   const begin = (): void => {
@@ -53,6 +52,7 @@ export async function startQueueProxy(
   const started = new QueueProxy(settings, { ...options, logger });
   try {
     await started.start();
+    await (options.limitMemory ?? keepYoungGenerationSmall)();
   } catch (error) {
     logger.error({ error }, 'Failed to bring up queue-proxy, shutting down.');
     options.exit(1);

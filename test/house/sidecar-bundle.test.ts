@@ -1,0 +1,120 @@
+// What may be in the sidecar's bundle, and what it may load before it listens: every kilobyte is read
+// at every start of every pod (docs/decisions/0014-sidecar-bundle.md).
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bundleSidecar } from '../../scripts/bundle.js';
+
+const ENTRY = 'queueproxy/start';
+/** Other folders belong to other roles. */
+const SOURCES =
+  /^src\/(api\/duration\.ts|(clock|errors|pki|proxy|queueproxy|settings|shm|telemetry|wire)\/)/;
+const PACKAGES = [
+  '@bufbuild/protobuf',
+  // pino and what it is made of
+  '@pinojs/redact',
+  'atomic-sleep',
+  'on-exit-leak-free',
+  'pino',
+  'pino-std-serializers',
+  'quick-format-unescaped',
+  'safe-stable-stringify',
+  'sonic-boom',
+];
+/** Each takes a millisecond or more to load. */
+const NOT_AT_START = ['crypto', 'http', 'http2', 'https', 'inspector', 'tls', 'worker_threads'];
+
+const folder = mkdtempSync(join(tmpdir(), 'pilotlight-bundle-'));
+let metafiles: Awaited<ReturnType<typeof bundleSidecar>>;
+beforeAll(async () => {
+  metafiles = await bundleSidecar(folder);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const inputs = (): string[] =>
+  Object.keys(metafiles)
+    .filter((entry) => entry !== 'main')
+    .flatMap((entry) => Object.keys(metafiles[entry]?.inputs ?? {}));
+
+/** Runs a line of script with the bundle as `bundle` in a sidecar's environment. */
+function runWithBundle(script: string, args: string[] = []): { stdout: string; stderr: string } {
+  const url = JSON.stringify(pathToFileURL(join(folder, `${ENTRY}.js`)).href);
+  const code = `import(${url}).then(async (bundle) => { ${script} })`;
+  const result = spawnSync(process.execPath, [...args, '-e', code], {
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'] },
+  });
+  return { stdout: result.stdout, stderr: result.stderr };
+}
+
+const START = `
+  const env = {
+    CONTAINER_CONCURRENCY: '0', QUEUE_SERVING_PORT: '0', QUEUE_SERVING_TLS_PORT: '0', USER_PORT: '9',
+    REVISION_TIMEOUT_SECONDS: '1', SERVING_READINESS_PROBE: '{"tcpSocket":{"host":"127.0.0.1","port":9}}',
+    SERVING_LOGGING_LEVEL: 'error', SERVING_NAMESPACE: 'n', SERVING_REVISION: 'r', SERVING_POD: 'p',
+    SERVING_POD_IP: '127.0.0.1', QUEUE_BIND_ADDRESS: '127.0.0.1', QUEUE_ADMIN_PORT: '0', QUEUE_STATS_PORT: '0',
+    QUEUE_METRICS_PORT: '0', SERVING_LOGGING_CONFIG: '', REVISION_RESPONSE_START_TIMEOUT_SECONDS: '1',
+    REVISION_IDLE_TIMEOUT_SECONDS: '1', SERVING_SERVICE: 's', SERVING_CONFIGURATION: 'c',
+    OBSERVABILITY_CONFIG: '{"requestMetrics":{"protocol":"prometheus"}}',
+  };
+  const timer = (start, stop) => (ms, run) => { const t = start(run, ms); return { cancel: () => stop(t) }; };
+  const clock = {
+    nowMs: Date.now, monotonicMs: () => performance.now(), preciseNowMs: () => performance.now(),
+    setTimer: timer(setTimeout, clearTimeout), setTicker: timer(setInterval, clearInterval),
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  };
+  const started = await bundle.startQueueProxy({
+    env, clock, random: () => 0.5, onSignal: () => undefined, exit: (code) => process.exit(code),
+    printError: console.error, limitMemory: async () => undefined,
+  });`;
+
+describe('the sidecar bundle', () => {
+  it('holds nothing of src/kube or of another role', () => {
+    const sources = inputs().filter((path) => path.startsWith('src/'));
+    expect(sources).toContain(`src/${ENTRY}.ts`);
+    expect(sources.filter((path) => !SOURCES.test(path))).toEqual([]);
+  });
+
+  it('holds no package beside the logger and the protobuf primitives', () => {
+    const packages = inputs().map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]);
+    const names = new Set(packages.filter((name) => name !== undefined));
+    expect([...names].filter((name) => !PACKAGES.includes(name))).toEqual([]);
+  });
+
+  it('is one file beside main.js, and main.js holds no role', () => {
+    for (const entry of ['main', ENTRY]) {
+      const metafile = metafiles[entry];
+      expect(
+        Object.keys(metafile?.outputs ?? {}).filter((path) => path.endsWith('.js')),
+      ).toHaveLength(1);
+    }
+    const own = Object.keys(metafiles['main']?.inputs ?? {});
+    expect(own.filter((path) => !/^src\/(main\.ts|clock\/|settings\/)/.test(path))).toEqual([]);
+  });
+
+  it('listens without http2, TLS, crypto or worker threads loaded', () => {
+    const { stdout, stderr } = runWithBundle(`${START}
+      console.log(JSON.stringify([started !== null, process.moduleLoadList]));
+      process.exit(0);`);
+    expect(stderr).toBe('');
+    const [isListening, loaded] = JSON.parse(stdout) as [boolean, string[]];
+    expect(isListening).toBe(true);
+    const names = NOT_AT_START.map((name) => `NativeModule ${name}`);
+    expect(loaded.filter((name) => names.includes(name))).toEqual([]);
+  });
+
+  it('names its sources in stack traces when source maps are on', () => {
+    const script = `
+      const options = { env: {}, onSignal: () => undefined, exit: () => undefined };
+      options.printError = () => { throw new Error('here'); };
+      await bundle.startQueueProxy(options);`;
+    const { stderr } = runWithBundle(script, ['--enable-source-maps']);
+    expect(stderr).toContain('src/queueproxy/start.ts:');
+    const code = readFileSync(join(folder, `${ENTRY}.js`), 'utf8');
+    expect(code.trimEnd().endsWith('//# sourceMappingURL=start.js.map')).toBe(true);
+  });
+});
