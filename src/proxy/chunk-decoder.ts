@@ -20,6 +20,11 @@ const MAX_EXTENSION_BYTES = 4_096;
 const MAX_TRAILER_BYTES = 64 * 1024;
 const EXTENSIONS =
   /^(?:;[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:=(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*$/;
+/** Lines whose presence in the trailers makes the body malformed. */
+const NEVER_TRAILING =
+  (1 << FieldKind.CONTENT_LENGTH) |
+  (1 << FieldKind.TRANSFER_ENCODING) |
+  (1 << FieldKind.CONNECTION);
 
 const State = {
   SIZE: 0,
@@ -170,8 +175,8 @@ export class ChunkDecoder {
   }
 
   #acceptTrailers(fields: HeaderFields): boolean {
-    // Framing behind the body it should have framed: somebody is trying something.
-    if (fields.has(FieldKind.CONTENT_LENGTH) || fields.has(FieldKind.TRANSFER_ENCODING)) {
+    // Framing behind the body it should have framed, or a close some parsers would obey here.
+    if ((fields.kinds & NEVER_TRAILING) !== 0) {
       return false;
     }
     for (let index = 0; index < fields.count; index += 1) {

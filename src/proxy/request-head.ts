@@ -36,6 +36,8 @@ const VERSION = 'HTTP/1.';
 const VERSION_1_X_LENGTH = 9;
 /** Where in the request line the scan stands. */
 const Place = { METHOD: 0, TARGET: 1, VERSION: 2, LINE_FEED: 3, FIELDS: 4 };
+/** What ends the target of a CONNECT (RFC 9112 3.2.3). */
+const PORT = /[^:]:\d{1,5}$/;
 const DIGIT_0 = 48;
 const DIGIT_9 = 57;
 
@@ -213,7 +215,7 @@ export class RequestHead {
 
   #resolveTarget(): boolean {
     if (this.target.charCodeAt(0) === 47) return this.method !== 'CONNECT';
-    if (this.method === 'CONNECT') return isHostValue(this.target);
+    if (this.method === 'CONNECT') return isHostValue(this.target) && PORT.test(this.target);
     if (this.target === '*') return this.method === 'OPTIONS';
     return this.#resolveAbsoluteTarget();
   }

@@ -98,7 +98,9 @@ export class ResponseHead {
     this.keepAlive = this.minorVersion === 1 && !this.#options.close;
     this.#frame(length, requestMethod);
     this.#readKeepAlive();
-    this.upgrade = this.status === 101 ? this.fields.joined(FieldKind.UPGRADE) : '';
+    // Without the option the line is no offer to this hop (RFC 9110 7.8).
+    const switches = this.status === 101 && this.#options.upgrade;
+    this.upgrade = switches ? this.fields.joined(FieldKind.UPGRADE) : '';
     return true;
   }
 

@@ -47,7 +47,7 @@ class CapturePool extends UpstreamPool {
   exchange: Exchange | null = null;
 
   constructor(clock: FakeClock) {
-    super('127.0.0.1', 1, Buffer.alloc(1), UPSTREAM_OPTIONS, { clock, random: () => 0 });
+    super('127.0.0.1', 1, UPSTREAM_OPTIONS, { clock, random: () => 0 });
   }
 
   override checkout(): UpstreamConnection {
