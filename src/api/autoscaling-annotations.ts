@@ -32,6 +32,7 @@ export type Annotations = Readonly<Record<string, string>> | undefined;
 export const CONCURRENCY_METRIC = 'concurrency';
 export const RPS_METRIC = 'rps';
 export const CPU_METRIC = 'cpu';
+export const MEMORY_METRIC = 'memory';
 
 /** AS-15: metric a class scales on when no annotation says otherwise. */
 export function defaultMetricOf(autoscalerClass: string): string {

@@ -233,6 +233,20 @@ export const Deployment = row('apps', 'v1', false, {
   subresources: ['status', 'scale'],
   columns: [],
 });
+export const HorizontalPodAutoscaler = row('autoscaling', 'v2', false, {
+  kind: 'HorizontalPodAutoscaler',
+  plural: 'horizontalpodautoscalers',
+  shortNames: ['hpa'],
+  categories: ['all'],
+  subresources: ['status'],
+  columns: [
+    text('Reference', '.spec.scaleTargetRef.name'),
+    whole('MinPods', '.spec.minReplicas'),
+    whole('MaxPods', '.spec.maxReplicas'),
+    whole('Replicas', '.status.currentReplicas'),
+    age,
+  ],
+});
 export const Lease = row('coordination.k8s.io', 'v1', false, {
   kind: 'Lease',
   plural: 'leases',
@@ -259,6 +273,7 @@ export const ALL_KINDS: readonly Kind[] = [
   Node,
   ServiceAccount,
   Deployment,
+  HorizontalPodAutoscaler,
   Lease,
   CustomResourceDefinition,
   KnativeService,

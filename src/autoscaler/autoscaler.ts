@@ -23,6 +23,7 @@ import { ConfigWatch } from './config-watch.ts';
 import { type Decider, Deciders, type DecisionCause } from './deciders.ts';
 import type { DecisionPool } from './decision-pool.ts';
 import { summarize, viewDecisions } from './decisions-view.ts';
+import { HpaClass } from './hpa/hpa-class.ts';
 import { MetricReconciler } from './metric-reconciler.ts';
 import { MetricStore } from './metric-store.ts';
 import { PodAutoscalerReconciler } from './pod-autoscaler-reconciler.ts';
@@ -60,6 +61,7 @@ export class Autoscaler {
   readonly #reconciler: PodAutoscalerReconciler;
   readonly #podAutoscalers: Controller;
   readonly #metrics: Controller;
+  readonly #hpas: HpaClass;
   readonly #scrapeClient: ScrapeClient;
   readonly #unwatch: (() => void)[] = [];
   #mesh: MeshSettings = { mode: 'auto', podAddressability: false };
@@ -118,6 +120,7 @@ export class Autoscaler {
       reconciler: this.#reconciler,
     });
     this.#metrics = new Controller({ ...options, name: 'metric', reconciler: metricReconciler });
+    this.#hpas = new HpaClass({ ...pass, ...options, config: this.#config, sks, metrics });
     this.#watch(pods);
   }
 
@@ -131,6 +134,7 @@ export class Autoscaler {
     this.#collector.onOutcome((key) => this.#metrics.enqueue(key));
     this.#metrics.start();
     this.#podAutoscalers.start();
+    this.#hpas.start();
   }
 
   async stop(): Promise<void> {
@@ -140,7 +144,7 @@ export class Autoscaler {
     this.#collector.stop();
     this.#probe.stop();
     this.#scrapeClient.close();
-    await Promise.all([this.#podAutoscalers.stop(), this.#metrics.stop()]);
+    await Promise.all([this.#podAutoscalers.stop(), this.#metrics.stop(), this.#hpas.stop()]);
     await this.#recorder.stop();
     await this.#options.pool?.close();
   }
@@ -223,6 +227,9 @@ export class Autoscaler {
 
   #enqueueAll(): void {
     const { lister } = this.#options.informers.informer<PodAutoscaler>(kinds.PodAutoscaler);
-    for (const pa of lister.list()) this.#podAutoscalers.enqueue(objectKey(pa));
+    for (const pa of lister.list()) {
+      this.#podAutoscalers.enqueue(objectKey(pa));
+      this.#hpas.enqueue(objectKey(pa));
+    }
   }
 }

@@ -1,4 +1,4 @@
-// The objects a PodAutoscaler of class KPA owns, as they should be (AS-52, AS-149). Pure.
+// The objects a PodAutoscaler owns, as they should be (AS-52, AS-149). Pure.
 
 import type { Metric, PodAutoscaler } from '../api/autoscaling.ts';
 import { NS_PER_MS } from '../api/duration.ts';
@@ -44,7 +44,8 @@ export function desiredMetric(pa: PodAutoscaler, settings: EffectiveSettings): M
   };
 }
 
-function childMetadata(owner: KubeObject, annotations: Record<string, string>): ObjectMeta {
+/** Name, labels and controller of whatever a PodAutoscaler owns. */
+export function childMetadata(owner: KubeObject, annotations: Record<string, string>): ObjectMeta {
   const { namespace, name, labels } = owner.metadata;
   return {
     name,

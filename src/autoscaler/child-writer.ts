@@ -109,6 +109,6 @@ export class ChildWriter {
   }
 }
 
-function isControlledBy(child: KubeObject, owner: KubeObject): boolean {
+export function isControlledBy(child: KubeObject, owner: KubeObject): boolean {
   return controllerOf(child)?.uid === owner.metadata.uid;
 }

@@ -55,6 +55,11 @@ function markActive(
   }
 }
 
+/** AS-145. */
+export function markFailedCreate(conditions: ConditionManager, kind: string, name: string): void {
+  conditions.markFalse(ACTIVE, 'FailedCreate', `Failed to create ${kind} "${name}".`);
+}
+
 /** AS-144. */
 export function markNotOwned(conditions: ConditionManager, kind: string, name: string): void {
   const message = `There is an existing ${kind} "${name}" that we do not own.`;

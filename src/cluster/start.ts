@@ -2,11 +2,13 @@
 // namespaces. Each starts as soon as its own caches are filled; nothing here knows who runs it.
 
 import type { CoreService, Deployment, Endpoints, Pod } from '../api/core.ts';
+import type { HorizontalPodAutoscaler } from '../api/horizontal-pod-autoscaler.ts';
 import {
   ALL_KINDS,
   Deployment as DeploymentKind,
   Endpoints as EndpointsKind,
   Event as EventKind,
+  HorizontalPodAutoscaler as HpaKind,
   Namespace as NamespaceKind,
   Pod as PodKind,
   CoreService as ServiceKind,
@@ -14,11 +16,13 @@ import {
 import type { KubeObject } from '../api/objects.ts';
 import type { Clock } from '../clock/clock.ts';
 import { Controller } from '../kube/controller.ts';
-import type { InformerFactory, KubeClient, Reconciler } from '../kube/types.ts';
+import type { Informer, InformerFactory, KubeClient, Reconciler } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { CollectorReconciler } from './collector/reconciler.ts';
 import { DeploymentReconciler } from './deployment/reconciler.ts';
 import { EndpointsReconciler } from './endpoints/reconciler.ts';
+import type { PodUsageSource } from './hpa/pod-usage.ts';
+import { HpaReconciler } from './hpa/reconciler.ts';
 import { NamespaceReconciler } from './namespaces/reconciler.ts';
 
 export interface ClusterOptions {
@@ -29,6 +33,8 @@ export interface ClusterOptions {
   random: () => number;
   /** Binds every pod to this node as it is created; absent leaves binding to a node agent. */
   nodeName?: string;
+  /** What pods use, for HorizontalPodAutoscalers; absent leaves those to others. */
+  podUsage?: PodUsageSource;
 }
 
 export interface Cluster {
@@ -84,6 +90,7 @@ export function startCluster(options: ClusterOptions): Cluster {
         logger,
       }),
     ),
+    ...startHpas(options, deployments, pods),
     run(options, 'namespaces', [namespaces], new NamespaceReconciler({ client, namespaces })),
   ];
   return {
@@ -91,6 +98,18 @@ export function startCluster(options: ClusterOptions): Cluster {
       await Promise.all(controllers.map((controller) => controller.stop()));
     },
   };
+}
+
+function startHpas(
+  options: ClusterOptions,
+  deployments: Informer<Deployment>,
+  pods: Informer<Pod>,
+): Controller[] {
+  const { podUsage: usage } = options;
+  if (usage === undefined) return [];
+  const hpas = options.informers.informer<HorizontalPodAutoscaler>(HpaKind);
+  const reconciler = new HpaReconciler({ ...options, hpas, deployments, pods, usage });
+  return [run(options, 'horizontal pod autoscalers', [hpas, deployments, pods], reconciler)];
 }
 
 function run(

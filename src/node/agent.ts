@@ -13,6 +13,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { AddressAllocator, type PortProbe, parsePortMap } from './addresses.ts';
 import type { PlanSettings } from './container-plan.ts';
 import { PodWorker } from './pod-worker.ts';
+import { ProcessUsage, type UsageReading } from './process-usage.ts';
 import { type ContainerRecord, type ContainerRuntime, errorMessage } from './runtime.ts';
 
 export const NODE_NAME = 'local';
@@ -30,9 +31,16 @@ export interface NodeAgentOptions {
   ownAddresses: boolean;
 }
 
+export interface PodUsage extends UsageReading {
+  /** Containers the figures cover: those that are processes of their own. */
+  containers: readonly string[];
+}
+
 export interface NodeAgent {
   /** Whether that container is running now; used to end followed logs. */
   isLive(namespace: string, pod: string, container: string): boolean;
+  /** CPU and memory of a pod's processes; null = not measured yet. */
+  usage(podUid: string): PodUsage | null;
   /** Stops watching; pods keep running. */
   stop(): Promise<void>;
 }
@@ -50,11 +58,13 @@ class Agent implements NodeAgent {
   readonly #addresses: AddressAllocator;
   /** By uid: a name may be used again while its former bearer is still ending. */
   readonly #workers = new Map<string, PodWorker>();
+  readonly #processUsage: ProcessUsage;
   #removeHandler: () => void = () => undefined;
 
   constructor(options: NodeAgentOptions) {
     this.#options = options;
     this.#pods = options.informers.informer<Pod>(PodKind);
+    this.#processUsage = new ProcessUsage(options.clock);
     const { ownAddresses, ports: probe, random } = options;
     this.#addresses = new AddressAllocator({ ownAddresses, probe, random });
   }
@@ -77,6 +87,19 @@ class Agent implements NodeAgent {
   isLive(namespace: string, pod: string, container: string): boolean {
     const uid = this.#pods.lister.get(namespace, pod)?.metadata.uid ?? '';
     return this.#workers.get(uid)?.isLive(container) ?? false;
+  }
+
+  usage(podUid: string): PodUsage | null {
+    const processes = this.#workers.get(podUid)?.processes() ?? [];
+    let [cpuMilli, memoryBytes] = [0, 0];
+    for (const { group } of processes) {
+      const reading = this.#processUsage.read(group);
+      if (reading === null) return null;
+      cpuMilli += reading.cpuMilli;
+      memoryBytes += reading.memoryBytes;
+    }
+    if (processes.length === 0) return null;
+    return { cpuMilli, memoryBytes, containers: processes.map(({ container }) => container) };
   }
 
   async stop(): Promise<void> {

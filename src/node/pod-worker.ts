@@ -75,6 +75,15 @@ export class PodWorker {
     }
   }
 
+  /** Containers that are processes, with their process groups. */
+  processes(): { container: string; group: number }[] {
+    const found: { container: string; group: number }[] = [];
+    for (const [container, { pid }] of this.#runs) {
+      if (pid !== null) found.push({ container, group: pid });
+    }
+    return found;
+  }
+
   get uid(): string {
     return this.#pod.metadata.uid ?? '';
   }

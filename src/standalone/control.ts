@@ -16,6 +16,7 @@ import { applyManifest } from '../cli/apply-object.ts';
 import { loadManifests, type Manifest } from '../cli/manifests.ts';
 import { KUBECONFIG_FILE } from '../cli/run-folder.ts';
 import { systemClock } from '../clock/clock.ts';
+import type { PodUsageSource } from '../cluster/hpa/pod-usage.ts';
 import { startCluster } from '../cluster/start.ts';
 import { startController } from '../controller/start.ts';
 import { createKubeClient } from '../kube/client.ts';
@@ -93,7 +94,8 @@ async function start(
   const informers = createInformerFactory(client, { clock, logger: kubeLogger, random });
   await bootstrap(client, { domain: settings.domain, nowMs: clock.nowMs() });
   await informers.start();
-  const roles = await startRoles(init, client, informers);
+  const usage = (podUid: string) => agent?.usage(podUid) ?? null;
+  const roles = await startRoles(init, client, informers, { usage });
   controllerConfig = roles.config;
   agent = await startAgent(settings, client, informers, runtime);
   const { autoscalerPort } = roles;
@@ -117,10 +119,16 @@ async function startRoles(
   init: Init,
   client: KubeClient,
   informers: InformerFactory,
+  podUsage: PodUsageSource,
 ): Promise<Running & { autoscalerPort: number; config: { readonly current: ServingConfig } }> {
   const common = { client, informers, clock: systemClock, random: Math.random };
   const names = { systemNamespace: SYSTEM_NAMESPACE, clusterDomain: CLUSTER_DOMAIN };
-  const cluster = startCluster({ ...common, logger: createLogger('cluster'), nodeName: NODE_NAME });
+  const cluster = startCluster({
+    ...common,
+    logger: createLogger('cluster'),
+    nodeName: NODE_NAME,
+    podUsage,
+  });
   const controller = startController({
     ...common,
     ...names,

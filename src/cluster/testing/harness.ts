@@ -12,6 +12,7 @@ import { createInformerFactory } from '../../kube/informer.ts';
 import { MemoryClient } from '../../kube/testing/memory-client.ts';
 import type { InformerFactory } from '../../kube/types.ts';
 import { silentLogger } from '../../telemetry/logger.ts';
+import type { PodUsageSource } from '../hpa/pod-usage.ts';
 import { type Cluster, startCluster } from '../start.ts';
 
 export const NAMESPACE = 'default';
@@ -22,7 +23,7 @@ export class ClusterHarness {
   readonly informers: InformerFactory;
   readonly #cluster: Cluster;
 
-  constructor() {
+  constructor(podUsage?: PodUsageSource) {
     let seed = 7;
     const random = (): number => {
       seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
@@ -30,7 +31,12 @@ export class ClusterHarness {
     };
     const deps = { clock: this.clock, logger: silentLogger, random };
     this.informers = createInformerFactory(this.client, deps);
-    this.#cluster = startCluster({ client: this.client, informers: this.informers, ...deps });
+    this.#cluster = startCluster({
+      client: this.client,
+      informers: this.informers,
+      ...deps,
+      ...(podUsage === undefined ? {} : { podUsage }),
+    });
   }
 
   async start(): Promise<void> {
