@@ -115,6 +115,19 @@ describe('the request head', () => {
     expect(lines(app.received)).toEqual(['Host: h', ...sent, 'X-Forwarded-For: 127.0.0.1']);
   });
 
+  it('QP-5: may be a mebibyte long, and no longer', async () => {
+    const started = await start();
+    const field = (bytes: number): string => `X-Long: ${'x'.repeat(bytes)}\r\n`;
+    const long = field(1024 * 1024 - 100);
+    const { app } = await exchange(started, `GET / HTTP/1.1\r\nHost: h\r\n${long}\r\n`);
+    expect(app.received).toContain(long);
+    const client = await RawClient.connect(started.port);
+    client.socket.write(`GET / HTTP/1.1\r\nHost: h\r\n${field(1024 * 1024)}\r\n`);
+    await client.until((text) => text.endsWith('431 Request Header Fields Too Large'));
+    expect(client.received).toContain('Connection: close\r\n');
+    client.socket.destroy();
+  });
+
   it('QP-66: an empty K-Original-Host is an ordinary header', async () => {
     const { app } = await exchange(
       await start(),
