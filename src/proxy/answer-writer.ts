@@ -3,36 +3,36 @@
 // never overlap.
 // Hot: once per read of an answer.
 
-import type { Writable } from 'node:stream';
-import { isCongested, writePiece } from './body-writer.ts';
+import { writePiece } from './body-writer.ts';
 import type { ClientAnswer } from './exchange-client.ts';
 import { AnswerFraming, answerFraming, answerHeadFor } from './message-heads.ts';
 import { type DateLine, writeReply } from './replies.ts';
 import type { ResponseHead } from './response-head.ts';
+import type { Wire } from './wire.ts';
 
 const LAST_CHUNK = '0\r\n';
 
 export class AnswerWriter implements ClientAnswer {
-  readonly #socket: Writable;
+  readonly #wire: Wire;
   readonly #date: DateLine;
   #framing: AnswerFraming = AnswerFraming.NONE;
   /** Head that was not written yet. */
   #lead = '';
 
-  constructor(socket: Writable, date: DateLine) {
-    this.#socket = socket;
+  constructor(wire: Wire, date: DateLine) {
+    this.#wire = wire;
     this.#date = date;
   }
 
   /** A local answer, head and body, in one write. */
   reply(lead: string, body: string | Uint8Array): void {
     this.#lead = '';
-    writeReply(this.#socket, lead, body);
+    writeReply(this.#wire, lead, body);
   }
 
   /** An interim head, at once. */
   interim(text: string): void {
-    this.#socket.write(text, 'latin1');
+    this.#wire.write(text);
   }
 
   /** Chooses the framing; true when only the end of the connection can end the answer. */
@@ -54,14 +54,14 @@ export class AnswerWriter implements ClientAnswer {
     const tail = isLast && isChunked ? `${LAST_CHUNK}${trailers}\r\n` : '';
     const lead = this.#lead;
     this.#lead = '';
-    writePiece(this.#socket, lead, buffer, start, end, isChunked, tail, false);
+    writePiece(this.#wire, lead, buffer, start, end, isChunked, tail);
   }
 
   endTunnel(): void {
-    this.#socket.end();
+    this.#wire.end();
   }
 
   get isCongested(): boolean {
-    return isCongested(this.#socket);
+    return this.#wire.isCongested;
   }
 }

@@ -22,7 +22,6 @@ export interface DialWaiter {
 export interface DialTarget {
   readonly host: string;
   readonly port: number;
-  readonly readBuffer: Buffer;
   park(connection: UpstreamConnection): void;
   onClosed(connection: UpstreamConnection): void;
 }
@@ -30,7 +29,6 @@ export interface DialTarget {
 export class Dial implements ConnectionOwner {
   readonly host: string;
   readonly port: number;
-  readonly readBuffer: Buffer;
   readonly #target: DialTarget;
   readonly #clock: Clock;
   readonly #schedule: DialSchedule;
@@ -47,7 +45,6 @@ export class Dial implements ConnectionOwner {
   ) {
     this.host = target.host;
     this.port = target.port;
-    this.readBuffer = target.readBuffer;
     this.#target = target;
     this.#waiter = waiter;
     this.#clock = deps.clock;

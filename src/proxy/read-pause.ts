@@ -1,6 +1,9 @@
 // Whether a stream is paused, so that pausing twice costs nothing and resuming happens once.
 
-import type { Readable } from 'node:stream';
+interface Pausable {
+  pause(): unknown;
+  resume(): unknown;
+}
 
 /** Told when `owner` stops reading and when it goes on. */
 export interface PauseObserver<Owner> {
@@ -8,13 +11,13 @@ export interface PauseObserver<Owner> {
 }
 
 export class ReadPause<Owner = null> {
-  readonly #stream: Readable;
+  readonly #stream: Pausable;
   readonly #observer: PauseObserver<Owner> | null;
   readonly #owner: Owner | null;
   #isPaused = false;
 
   constructor(
-    stream: Readable,
+    stream: Pausable,
     observer: PauseObserver<Owner> | null = null,
     owner: Owner | null = null,
   ) {

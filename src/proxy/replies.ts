@@ -1,9 +1,9 @@
 // Answers the server gives itself: the heads of local replies, and the fixed texts for requests
 // that never reach a role (QP-7).
 
-import type { Writable } from 'node:stream';
 import type { Clock } from '../clock/clock.ts';
 import { RequestVerdict } from './request-head.ts';
+import type { Wire } from './wire.ts';
 
 const REASONS: Readonly<Record<number, string>> = {
   200: 'OK',
@@ -54,10 +54,14 @@ export function replyHead(
 }
 
 /** Writes a reply in one piece; text goes out as UTF-8. */
-export function writeReply(socket: Writable, lead: string, body: string | Uint8Array): void {
+export function writeReply(wire: Wire, lead: string, body: string | Uint8Array): void {
   const isPlain = typeof body === 'string' && Buffer.byteLength(body) === body.length;
-  if (isPlain) socket.write(lead + body, 'latin1');
-  else socket.write(Buffer.concat([Buffer.from(lead, 'latin1'), Buffer.from(body)]));
+  if (isPlain) {
+    wire.write(lead + body);
+    return;
+  }
+  const bytes = Buffer.from(body);
+  wire.writeAround(lead, bytes, 0, bytes.length, '');
 }
 
 export function hasNoBody(status: number): boolean {

@@ -6,12 +6,11 @@
 //   any -> LINGER (we sent our end, the client still sends) -> CLOSED     WAIT -> TUNNEL -> CLOSED
 //
 // Works on any Duplex (TCP, TLS). Invariants: at most one exchange; no read is lost; every exchange
-// begun is ended, at the latest when the socket closes. Hot: `#onData`, `#process` run per read.
+// begun is ended, at the latest when the socket closes. Hot: `onWireBytes` runs per read.
 
 import type { Clock } from '../clock/clock.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { BodyReader, BodyStatus } from './body-reader.ts';
-import { isCongested } from './body-writer.ts';
 import { ByteBacklog } from './byte-backlog.ts';
 import { ClientClosing, type ClientSocket } from './client-closing.ts';
 import type { ConnectionHost, Peer } from './connection-host.ts';
@@ -26,8 +25,9 @@ import { rejectionFor, replyHead } from './replies.ts';
 import { RequestVerdict } from './request-head.ts';
 import { BodyMode } from './response-head.ts';
 import { type ExchangeHandler, Outcome } from './types.ts';
+import { Wire, type WireReader } from './wire.ts';
 
-export class ServerConnection {
+export class ServerConnection implements WireReader {
   readonly host: ConnectionHost;
   readonly socket: ClientSocket;
   readonly peerAddress: string;
@@ -35,6 +35,7 @@ export class ServerConnection {
   readonly handler: ExchangeHandler;
   readonly clock: Clock;
   readonly answer: AnswerWriter;
+  readonly #wire: Wire;
   exchange: NetExchange | null = null;
   readonly #intake: HeadIntake;
   readonly #body = new BodyReader();
@@ -54,18 +55,17 @@ export class ServerConnection {
     this.peerPort = peer.port;
     this.handler = host.handler;
     this.clock = host.clock;
-    this.answer = new AnswerWriter(socket, host.date);
+    this.#wire = new Wire(socket, this);
+    this.answer = new AnswerWriter(this.#wire, host.date);
     this.#closing = new ClientClosing(host.clock, socket);
-    this.#pause = new ReadPause(socket, host.departures ?? null, this);
+    this.#pause = new ReadPause(this.#wire, host.departures ?? null, this);
     this.#intake = new HeadIntake(host);
-    socket.on('data', (bytes: Buffer) => this.#onData(bytes));
-    socket.on('drain', () => this.#onDrain());
     socket.on('end', () => {
       this.#hasPeerEnded = true;
       this.#judgePeerEnd();
     });
-    socket.on('error', () => this.#onGone());
-    socket.on('close', () => this.#onGone());
+    for (const event of ['error', 'close']) socket.on(event, () => this.#onGone());
+    this.#wire.start();
   }
 
   get isTunnel(): boolean {
@@ -132,11 +132,11 @@ export class ServerConnection {
 
   // Reading.
 
-  #onData(bytes: Buffer): void {
+  onWireBytes(bytes: Buffer, count: number): void {
     if (this.#state === State.CLOSED || this.#state === State.LINGER) return;
-    if (this.#backlog.length === 0) this.#process(bytes, 0, bytes.length);
+    if (this.#backlog.length === 0) this.#process(bytes, 0, count);
     else {
-      this.#backlog.append(bytes, 0, bytes.length);
+      this.#backlog.append(bytes, 0, count);
       if (this.#state === State.HEAD && !this.#intake.head.isFresh) this.#continueHead();
       else this.#processBacklog();
     }
@@ -173,7 +173,7 @@ export class ServerConnection {
   #canProgress(): boolean {
     switch (this.#state) {
       case State.HEAD:
-        return !isCongested(this.socket);
+        return !this.#wire.isCongested;
       case State.BODY:
       case State.TUNNEL:
         return this.exchange?.canTakeBytes === true;
@@ -197,7 +197,7 @@ export class ServerConnection {
     this.exchange?.flushRequest();
     if (at < end && this.#state < State.LINGER) {
       this.#backlog.append(bytes, at, end);
-      if (this.#state === State.HEAD && !isCongested(this.socket)) this.#checkPartialHead();
+      if (this.#state === State.HEAD && !this.#wire.isCongested) this.#checkPartialHead();
     } else this.#settle();
   }
 
@@ -305,6 +305,7 @@ export class ServerConnection {
   #leave(): void {
     const bytes = this.#backlog.take();
     this.#onGone();
+    this.#wire.release();
     handOver(this, bytes);
   }
 
@@ -312,11 +313,11 @@ export class ServerConnection {
   #regulate(): void {
     const isIdle = this.#state === State.HEAD;
     const isFull = !isIdle && this.#backlog.length >= this.host.limits.readAheadBytes;
-    const isStuck = isIdle && isCongested(this.socket);
+    const isStuck = isIdle && this.#wire.isCongested;
     this.#pause.set((isFull || isStuck) && this.#state < State.LINGER);
   }
 
-  #onDrain(): void {
+  onWireDrain(): void {
     this.exchange?.onClientDrain();
     if (this.#state === State.HEAD) this.pump();
   }
@@ -328,7 +329,7 @@ export class ServerConnection {
     switch (this.#state) {
       case State.HEAD:
         // Complete requests may still wait for the client to read earlier answers.
-        if (this.#backlog.length === 0 || !isCongested(this.socket)) this.#closeGently();
+        if (this.#backlog.length === 0 || !this.#wire.isCongested) this.#closeGently();
         return;
       case State.BODY:
         this.#checkEndInBody();
@@ -377,12 +378,9 @@ export class ServerConnection {
   }
 
   #linger(): void {
-    if (this.#hasPeerEnded) {
-      this.#finish();
-      return;
-    }
     this.#stopReading();
-    this.#closing.linger();
+    if (this.#hasPeerEnded) this.#closing.finish();
+    else this.#closing.linger();
   }
 
   #finish(): void {

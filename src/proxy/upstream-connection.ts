@@ -3,16 +3,17 @@
 // it is an UpstreamCaller, told of heads, bytes and loss. Invariants: `caller` is set exactly while
 // a request is under way; the connection is back in its pool (or destroyed) before the caller hears
 // of the last byte; every caller hears either a last byte or onUpstreamLost, never both, unless it
-// let go first. Hot: `onRead` runs per read, on a buffer all connections share; nothing may keep
+// let go first. Hot: `onWireBytes` runs per read, on a buffer all connections share; nothing may keep
 // that buffer.
 
 import { AnswerReader, type AnswerSink } from './answer-reader.ts';
-import { isCongested, writePiece } from './body-writer.ts';
+import { writePiece } from './body-writer.ts';
 import { ReadPause } from './read-pause.ts';
 import type { ResponseHead } from './response-head.ts';
 import { FailureCode } from './types.ts';
 import { describeSocketError, malformedResponse } from './upstream-errors.ts';
 import { UpstreamSocket } from './upstream-socket.ts';
+import { Wire, type WireReader } from './wire.ts';
 
 const TCP_KEEP_ALIVE_MS = 5_000;
 
@@ -46,7 +47,6 @@ export interface UpstreamCaller {
 export interface ConnectionOwner {
   readonly host: string;
   readonly port: number;
-  readonly readBuffer: Buffer;
   onConnected(connection: UpstreamConnection): void;
   onConnectFailed(connection: UpstreamConnection, error: NodeJS.ErrnoException): void;
   /** The answer is over and the connection may carry another request. */
@@ -58,7 +58,7 @@ export interface ConnectionOwner {
 const Phase = { CONNECTING: 0, IDLE: 1, BUSY: 2, CLOSED: 3 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
-export class UpstreamConnection implements AnswerSink {
+export class UpstreamConnection implements AnswerSink, WireReader {
   readonly socket: UpstreamSocket;
   caller: UpstreamCaller | null = null;
   /** Requests begun on this connection. */
@@ -72,6 +72,7 @@ export class UpstreamConnection implements AnswerSink {
   #phase: Phase = Phase.CONNECTING;
   readonly #owner: ConnectionOwner;
   readonly #reader = new AnswerReader(this);
+  readonly #wire: Wire;
   readonly #pause: ReadPause;
   #isTunnel = false;
   #hasEnded = false;
@@ -83,15 +84,11 @@ export class UpstreamConnection implements AnswerSink {
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
-      onread: {
-        buffer: owner.readBuffer,
-        callback: (count, buffer) => this.#onRead(buffer as Buffer, count),
-      },
     });
     this.socket.connect({ host: owner.host, port: owner.port });
-    this.#pause = new ReadPause(this.socket);
+    this.#wire = new Wire(this.socket, this);
+    this.#pause = new ReadPause(this.#wire);
     this.socket.on('connect', () => this.#onConnect());
-    this.socket.on('drain', () => this.caller?.onUpstreamDrain());
     this.socket.on('end', () => this.#onEnd());
     this.socket.on('error', (error) => this.#onError(error));
     this.socket.on('close', () => this.#lose(FailureCode.CLOSED, 'EOF', false));
@@ -111,12 +108,13 @@ export class UpstreamConnection implements AnswerSink {
   }
 
   get isCongested(): boolean {
-    return isCongested(this.socket);
+    return this.#wire.isCongested;
   }
 
   /** Starts a request; the caller writes its head and body next. */
   begin(caller: UpstreamCaller, hasBody: boolean): void {
     this.socket.isUploading = hasBody;
+    this.#wire.ignoresWriteErrors = hasBody;
     this.caller = caller;
     this.requestCount += 1;
     this.requestDone = false;
@@ -133,7 +131,7 @@ export class UpstreamConnection implements AnswerSink {
     isChunked: boolean,
     tail: string,
   ): void {
-    writePiece(this.socket, lead, buffer, start, end, isChunked, tail, true);
+    writePiece(this.#wire, lead, buffer, start, end, isChunked, tail);
   }
 
   pause(): void {
@@ -187,6 +185,7 @@ export class UpstreamConnection implements AnswerSink {
   #onConnect(): void {
     if (this.#phase !== Phase.CONNECTING) return;
     this.#phase = Phase.IDLE;
+    this.#wire.start();
     this.#owner.onConnected(this);
   }
 
@@ -214,11 +213,14 @@ export class UpstreamConnection implements AnswerSink {
     this.#lose(FailureCode.CLOSED, this.#reader.isUntouched ? 'EOF' : 'unexpected EOF', false);
   }
 
-  #onRead(buffer: Buffer, count: number): boolean {
+  onWireBytes(buffer: Buffer, count: number): void {
     if (this.#phase === Phase.BUSY) this.#reader.read(buffer, count);
     // Nobody asked: an answer to nothing must never become the answer to the next request.
     else if (this.#phase === Phase.IDLE) this.destroy();
-    return true;
+  }
+
+  onWireDrain(): void {
+    this.caller?.onUpstreamDrain();
   }
 
   onAnswerInterim(): void {

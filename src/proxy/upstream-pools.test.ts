@@ -120,7 +120,6 @@ describe('reuse', () => {
     const pool = new UpstreamPool(
       '127.0.0.1',
       1,
-      Buffer.alloc(1),
       { ...UPSTREAM_OPTIONS, maxIdlePerUpstream: 1 },
       { clock, random: () => 0 },
     );

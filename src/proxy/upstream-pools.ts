@@ -14,7 +14,6 @@ import { authorityOf } from './upstream-errors.ts';
  * Addresses remembered; one more is served without being remembered, so nothing is shared for it.
  */
 export const MAX_UPSTREAMS = 16_384;
-const READ_BUFFER_BYTES = 64 * 1024;
 /**
  * A request that cannot be sent twice goes only on a connection that idled less (decision 0003).
  */
@@ -33,8 +32,6 @@ export class UpstreamPools {
   readonly #options: UpstreamOptions;
   readonly #deps: UpstreamDeps;
   readonly #pools = new Map<string, UpstreamPool>();
-  /** Shared by all connections: reads are handled to the end before the next one. */
-  readonly #readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
   #sweeper: TimerHandle | null = null;
   #isClosed = false;
 
@@ -48,7 +45,7 @@ export class UpstreamPools {
     const key = `${host} ${port}`;
     let pool = this.#pools.get(key);
     if (pool === undefined) {
-      pool = new UpstreamPool(host, port, this.#readBuffer, this.#options, this.#deps);
+      pool = new UpstreamPool(host, port, this.#options, this.#deps);
       if (this.#isClosed) pool.close();
       else if (this.#pools.size < MAX_UPSTREAMS) this.#pools.set(key, pool);
       this.#startSweeping();
@@ -85,7 +82,6 @@ export class UpstreamPool implements Upstream {
   readonly host: string;
   readonly port: number;
   readonly authority: string;
-  readonly readBuffer: Buffer;
   readonly #options: UpstreamOptions;
   readonly #deps: UpstreamDeps;
   /** Oldest first. */
@@ -93,17 +89,10 @@ export class UpstreamPool implements Upstream {
   #http2: Http2Pool | null = null;
   #isClosed = false;
 
-  constructor(
-    host: string,
-    port: number,
-    readBuffer: Buffer,
-    options: UpstreamOptions,
-    deps: UpstreamDeps,
-  ) {
+  constructor(host: string, port: number, options: UpstreamOptions, deps: UpstreamDeps) {
     this.host = host;
     this.port = port;
     this.authority = authorityOf(this);
-    this.readBuffer = readBuffer;
     this.#options = options;
     this.#deps = deps;
   }
