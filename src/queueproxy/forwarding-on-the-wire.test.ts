@@ -341,7 +341,7 @@ describe('the answer', () => {
 });
 
 describe('failures', () => {
-  it('QP-83: are logged with the text and the sockets of the machine', async () => {
+  it('QP-83, QP-12: are logged with the text and the sockets of the machine', async () => {
     const started = await start();
     const { client, app } = await exchange(
       started,

@@ -2,10 +2,12 @@
 
 import * as http from 'node:http';
 import * as http2 from 'node:http2';
+import * as https from 'node:https';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../clock/clock.ts';
+import { createCertificateAuthority } from '../pki/certificates.ts';
 import { createAttempt } from './probe-attempts.ts';
 import { type ProbeAction, parseReadinessProbes } from './readiness-probe.ts';
 
@@ -99,7 +101,7 @@ describe('HTTP attempt', () => {
     ]);
   });
 
-  it('Q-8: configured Host and User-Agent are sent', async () => {
+  it('QP-108, Q-8: configured Host and User-Agent are sent', async () => {
     let seen: http.IncomingHttpHeaders = {};
     const port = await serve((request, response) => {
       seen = request.headers;
@@ -121,6 +123,18 @@ describe('HTTP attempt', () => {
     });
     expect(await attempt(httpAction(port, { path: '/10' }))).toBeNull();
     expect(await attempt(httpAction(port, { path: '/11' }))).toBe('stopped after 10 redirects');
+  });
+
+  it('QP-110, Q-9: an app with a certificate nobody knows is ready, as for the kubelet', async () => {
+    const nowMs = systemClock.nowMs();
+    const authority = { commonName: 'unknown', nowMs, validDays: 1 };
+    const { certificatePem, privateKeyPem } = await createCertificateAuthority(authority);
+    const options = { cert: certificatePem, key: privateKeyPem };
+    const server = https.createServer(options, (_request, response) => response.end());
+    closers.push(() => server.closeAllConnections());
+    const port = await listen(server);
+    expect(await attempt(httpAction(port, { scheme: 'HTTPS' }))).toBeNull();
+    expect(await attempt(httpAction(port))).not.toBeNull();
   });
 
   it('an app that does not answer in time is not ready', async () => {

@@ -139,9 +139,11 @@ describe('queue-proxy settings', () => {
     expect(problems({ ...TEST_ENVIRONMENT, OBSERVABILITY_CONFIG })[0]).toContain(text);
   });
 
-  it('what has no effect here is named in a warning', () => {
-    const config = { enableRequestLog: true, requestMetrics: { protocol: 'grpc' } };
-    const { warnings } = parse({ OBSERVABILITY_CONFIG: JSON.stringify(config) });
+  it('QP-151: an older backend nobody replaced is named in a warning', () => {
+    const { warnings } = parse({
+      SERVING_REQUEST_METRICS_BACKEND: 'opencensus',
+      TRACING_CONFIG_BACKEND: 'zipkin',
+    });
     expect(warnings).toHaveLength(2);
   });
 
@@ -169,7 +171,7 @@ describe('SERVING_READINESS_PROBE', () => {
     parse({ SERVING_READINESS_PROBE: text, ENABLE_MULTI_CONTAINER_PROBES: several })
       .readinessProbes;
 
-  it('QP-93: the default TCP probe is aggressive', () => {
+  it('QP-93, QP-98: the default TCP probe is aggressive', () => {
     const text = '{"tcpSocket":{"port":8080,"host":"127.0.0.1"},"successThreshold":1}';
     expect(probes(text)).toEqual([
       {
@@ -222,7 +224,7 @@ describe('SERVING_READINESS_PROBE', () => {
     expect(kinds).toEqual(['grpc', 'exec probe not supported', 'no probe found', 'grpc']);
   });
 
-  it('Q-7: nulls are skipped, and nothing left means ready', () => {
+  it('QP-95, Q-7: nulls are skipped, and nothing left means ready', () => {
     expect(probes('[null,{"tcpSocket":{"port":1}}]', 'true')).toHaveLength(1);
     expect(probes('[null]', 'true')).toEqual([]);
     expect(probes('null')).toEqual([]);

@@ -54,6 +54,14 @@ describe('starting the queue-proxy', () => {
     expect(exits).toEqual([1]);
   });
 
+  it('QP-13, QP-93: a probe that cannot be read is fatal before anything listens', async () => {
+    const { start, exits, printed } = setUp({ SERVING_READINESS_PROBE: '{' });
+    expect(await start()).toBeNull();
+    expect(printed).toHaveLength(1);
+    expect(printed[0]).toMatch(/^Queue container failed to parse readiness probe/);
+    expect(exits).toEqual([1]);
+  });
+
   it('QP-15: a port that cannot be had is logged and exit code 1', async () => {
     const holder = createServer();
     await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));

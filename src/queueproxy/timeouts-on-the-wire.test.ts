@@ -3,6 +3,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
+import { decodeStat } from '../wire/stat.ts';
 import { RawClient } from './testing/raw-client.ts';
 import { closeAll, startWithApp, until } from './testing/started-proxy.ts';
 
@@ -230,13 +231,17 @@ describe('tunnels', () => {
     for (const client of [waiting, fresh]) client.socket.destroy();
   });
 
-  it('QP-52: the application sees its side close too', async () => {
+  it('QP-37, QP-52: with the 504 the application is let go and counted out', async () => {
     const started = await startWithApp({ timeoutMs: 10_000 });
     const client = await send(started);
     const request: IncomingMessage = started.app.held[0]!.request;
     started.clock.advance(10_000 + LATE_MS);
     await client.answer();
     await until(() => request.destroyed && started.app.inside === 0);
+    await until(() => started.proxy.inFlight === 0);
+    started.clock.advance(2_000);
+    const scraped = await RawClient.ask(started.proxy.ports!.stats, '/metrics');
+    expect(decodeStat(Buffer.from(scraped.body, 'latin1')).averageConcurrentRequests).toBe(0);
     client.socket.destroy();
   });
 });
