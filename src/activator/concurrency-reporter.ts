@@ -9,6 +9,7 @@
 import type { Clock, TimerHandle } from '../clock/clock.ts';
 import { RequestAccounting } from '../proxy/request-accounting.ts';
 import { emptyStat, encodeStatMessages, type StatMessage } from '../wire/stat.ts';
+import type { StatSink } from '../wire/stat-client.ts';
 
 /** ACT-125. */
 export const REPORT_PERIOD_MS = 1000;
@@ -28,13 +29,6 @@ export interface ReportEntry {
   readonly accounting: RequestAccounting;
   /** The first request was announced and is to be subtracted once (ACT-128). */
   isAnnounced: boolean;
-}
-
-export interface StatSink {
-  /** Hands one batch to the socket; false = there is none, and the batch is dropped (ACT-135). */
-  send(batch: Uint8Array): boolean;
-  /** Somebody waits for the connection: dial now if the next attempt is only being waited for. */
-  hurry(): void;
 }
 
 export class ConcurrencyReporter {

@@ -13,11 +13,11 @@ import { createNetServer } from '../proxy/net-server.ts';
 import type { HttpServerLimits, UpstreamOptions } from '../proxy/types.ts';
 import { UpstreamPools } from '../proxy/upstream-pools.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { StatClient } from '../wire/stat-client.ts';
 import { ConcurrencyReporter } from './concurrency-reporter.ts';
 import { ActivatorHandler } from './handler.ts';
 import { createHttpProber } from './http-prober.ts';
 import { RevisionRegistry } from './revision-registry.ts';
-import { StatClient } from './stat-client.ts';
 
 /** ACT-4. Thousands of requests may be held, so little of each body is read ahead (ACT-223). */
 const SERVER_LIMITS: HttpServerLimits = {

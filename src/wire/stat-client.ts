@@ -9,7 +9,6 @@
 import { WebSocket } from 'ws';
 import type { Clock, TimerHandle } from '../clock/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { StatSink } from './concurrency-reporter.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 3_000;
 const PONG_DEADLINE_MS = 10_000;
@@ -24,6 +23,14 @@ const MIN_DIAL_GAP_MS = 25;
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 /** The server sends no application messages; anything large is a mistake. */
 const MAX_INCOMING_BYTES = 64 * 1024;
+
+/** Where batches of stats go. */
+export interface StatSink {
+  /** Hands one batch to the socket; false = there is none, and the batch is dropped (ACT-135). */
+  send(batch: Uint8Array): boolean;
+  /** Somebody waits for the connection: dial now if the next attempt is only being waited for. */
+  hurry(): void;
+}
 
 export interface StatClientOptions {
   /** Asked before each dial; null = not known yet. */
