@@ -2,11 +2,11 @@
 // keeps the set of them for drain and close, and runs the one coarse ticker behind head timeouts.
 // Everything per connection is in ServerConnection, which takes any Duplex (`accept`).
 
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import type { Clock, TimerHandle } from '../clock/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { ClientSocket } from './client-closing.ts';
-import { type ConnectionHost, HEAD_TICKS, type Peer } from './connection-host.ts';
+import { type ConnectionHost, HEAD_TICKS, type Peer, peerOf } from './connection-host.ts';
 import { DepartureWatch } from './departure-watch.ts';
 import type { Http2Acceptor } from './protocol-choice.ts';
 import { DateLine } from './replies.ts';
@@ -14,7 +14,6 @@ import { ServerConnection } from './server-connection.ts';
 import type { ExchangeHandler, HttpServer, HttpServerLimits, ListenOptions } from './types.ts';
 
 const TCP_KEEP_ALIVE_MS = 15_000;
-const IPV4_MAPPED = '::ffff:';
 
 export interface NetServerDeps {
   limits: HttpServerLimits;
@@ -158,13 +157,4 @@ class NetServer implements NetHttpServer, ConnectionHost {
     };
     this.#ticker = this.clock.setTicker(periodMs, onTick, { background: true });
   }
-}
-
-/** The client's address; IPv4 clients of an IPv6 listener are shown as IPv4. */
-function peerOf(socket: Socket): Peer {
-  const address = socket.remoteAddress ?? '';
-  return {
-    address: address.startsWith(IPV4_MAPPED) ? address.slice(IPV4_MAPPED.length) : address,
-    port: socket.remotePort ?? 0,
-  };
 }
