@@ -38,7 +38,8 @@ export class ActivationRequest implements HeldRequest, Dispatchable, DeadlineEnt
   #tracker: PodTracker | null = null;
   /** Pods tried so far. */
   attempts = 0;
-  /** Absolute monotonic ms. */
+  /** Whole monotonic ms, as the next one. */
+  readonly arrivedAtMs: number;
   readonly expiresMs: number;
   /** Absolute monotonic ms; 0 = no such limit. */
   readonly responseStartMs: number;
@@ -68,6 +69,7 @@ export class ActivationRequest implements HeldRequest, Dispatchable, DeadlineEnt
     this.throttler = throttler;
     this.report = report;
     this.#owner = owner;
+    this.arrivedAtMs = nowMs;
     this.expiresMs = nowMs + timeoutMs;
     this.responseStartMs = responseStartTimeoutMs > 0 ? nowMs + responseStartTimeoutMs : 0;
     // Before the first write the idle time runs from the arrival (ACT-37).

@@ -1,15 +1,15 @@
 // The gate against a naive model: every short sequence of operations exhaustively, long ones at
-// random, and two threads' views of one gate preempting each other at every atomic access.
+// random. Several threads: gate-team.test.ts.
 
-import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Admission, Gate, type GateWaiter, WaiterState } from './gate.ts';
 
 class TestWaiter implements GateWaiter {
   gateNext: GateWaiter | null = null;
   gatePrevious: GateWaiter | null = null;
   gateState: number = WaiterState.IDLE;
+  readonly arrivedAtMs = 0;
   readonly id: number;
   readonly onAdmit: (id: number) => void;
 
@@ -258,164 +258,5 @@ describe('gate', () => {
     expect(admitted).toEqual([1]);
     gate.release();
     expect(admitted).toEqual([1, 3]);
-  });
-});
-
-describe('gate shared by two threads', () => {
-  afterEach(() => vi.restoreAllMocks());
-
-  /** Runs `interrupt` in full just before the `at`-th atomic access that `run` makes. */
-  function preempt(at: number, run: () => void, interrupt: () => void): boolean {
-    let accesses = 0;
-    let interrupted = false;
-    const guard = (): void => {
-      if (interrupted) return;
-      accesses += 1;
-      if (accesses !== at) return;
-      interrupted = true;
-      interrupt();
-    };
-    for (const name of ['load', 'add', 'sub', 'compareExchange'] as const) {
-      const original = Atomics[name] as (...values: unknown[]) => number;
-      vi.spyOn(Atomics, name).mockImplementation(((...values: unknown[]) => {
-        guard();
-        return original(...values);
-      }) as never);
-    }
-    run();
-    vi.restoreAllMocks();
-    return interrupted;
-  }
-
-  interface Side {
-    gate: Gate;
-    admitted: number;
-    owed: number;
-    waiters: TestWaiter[];
-  }
-
-  /** Two views; a wake is delivered after both sides are done, as a port message would be. */
-  function twoSides(limit: number): { sides: [Side, Side]; deliver: () => void } {
-    const pending = [false, false];
-    const side = (gate: Gate): Side => ({ gate, admitted: 0, owed: 0, waiters: [] });
-    const first = Gate.create(limit, 10, () => {
-      pending[1] = true;
-    });
-    const second = Gate.attach(first.shared, () => {
-      pending[0] = true;
-    });
-    const sides: [Side, Side] = [side(first), side(second)];
-    const deliver = (): void => {
-      for (let round = 0; round < 20 && (pending[0] || pending[1]); round += 1) {
-        for (const [index, one] of sides.entries()) {
-          if (!pending[index]) continue;
-          pending[index] = false;
-          one.gate.admitWaiters();
-        }
-      }
-    };
-    return { sides, deliver };
-  }
-
-  const steps: Record<string, (side: Side) => void> = {
-    acquire: (side) => {
-      const waiter = new TestWaiter(side.waiters.length, () => {
-        side.owed += 1;
-      });
-      side.waiters.push(waiter);
-      if (side.gate.acquire(waiter) === Admission.ADMITTED) side.owed += 1;
-    },
-    release: (side) => {
-      if (side.owed === 0) return;
-      side.owed -= 1;
-      side.gate.release();
-    },
-    cancel: (side) => {
-      side.gate.cancel(side.waiters.at(-1)!);
-    },
-    grow: (side) => side.gate.resize(2),
-    shrink: (side) => side.gate.resize(1),
-  };
-
-  it('loses no wake and admits no one too many, whatever access the other thread cuts into', () => {
-    let cases = 0;
-    for (const [firstName, firstStep] of Object.entries(steps)) {
-      for (const [secondName, secondStep] of Object.entries(steps)) {
-        for (const start of [[], ['acquire'], ['acquire', 'acquire']]) {
-          for (let at = 1; ; at += 1) {
-            const { sides, deliver } = twoSides(1);
-            const [first, second] = sides;
-            steps.acquire!(first);
-            for (const name of start) steps[name]!(second);
-            // Cancel needs somebody to cancel.
-            if (second.waiters.length === 0) steps.acquire!(second);
-            const reached = preempt(
-              at,
-              () => firstStep(first),
-              () => secondStep(second),
-            );
-            if (!reached) break;
-            deliver();
-            settle(sides, deliver, `${firstName} cut at ${at} by ${secondName}`);
-            cases += 1;
-          }
-        }
-      }
-    }
-    expect(cases).toBeGreaterThan(100);
-  });
-
-  function settle(sides: readonly Side[], deliver: () => void, title: string): void {
-    const gate = sides[0]!.gate;
-    // Every running request ends; in the end everybody queued must have run.
-    for (let round = 0; round < 20; round += 1) {
-      expect(gate.inFlight, title).toBe(sides[0]!.owed + sides[1]!.owed);
-      expect(gate.inFlight, title).toBeLessThanOrEqual(2);
-      for (const side of sides) if (side.owed > 0) steps.release!(side);
-      deliver();
-    }
-    expect([gate.inFlight, gate.waiting], title).toEqual([0, 0]);
-    for (const side of sides) {
-      for (const waiter of side.waiters) {
-        expect(waiter.gateState, title).not.toBe(WaiterState.QUEUED);
-      }
-    }
-  }
-
-  it('never lets more than the limit in when real threads hammer the same cells', async () => {
-    const gate = Gate.create(3, 1);
-    // A worker in plain JavaScript doing what tryAcquire and release do, and watching the limit.
-    const source = `
-      const { workerData, parentPort } = require('node:worker_threads');
-      const cells = new Int32Array(workerData);
-      let worst = 0;
-      for (let round = 0; round < 200000; round += 1) {
-        let seen = Atomics.load(cells, 16);
-        let got = false;
-        while (seen < Atomics.load(cells, 0)) {
-          const found = Atomics.compareExchange(cells, 16, seen, seen + 1);
-          if (found === seen) { got = true; break; }
-          seen = found;
-        }
-        if (!got) continue;
-        worst = Math.max(worst, Atomics.load(cells, 16));
-        Atomics.sub(cells, 16, 1);
-      }
-      parentPort.postMessage(worst);
-    `;
-    const workers = [0, 1].map(() => new Worker(source, { eval: true, workerData: gate.shared }));
-    const results = Promise.all(
-      workers.map((worker) => new Promise<number>((resolve) => worker.once('message', resolve))),
-    );
-    let worst = 0;
-    for (let round = 0; round < 200_000; round += 1) {
-      if (!gate.tryAcquire()) continue;
-      worst = Math.max(worst, gate.inFlight);
-      gate.release();
-    }
-    worst = Math.max(worst, ...(await results));
-    expect(worst).toBeLessThanOrEqual(3);
-    expect(gate.inFlight).toBe(0);
-    await Promise.all(workers.map((worker) => worker.terminate()));
   });
 });
