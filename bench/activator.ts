@@ -16,7 +16,13 @@ import {
   spawnPinned,
   untilListening,
 } from './support/processes.ts';
-import { oursTarget, type Peer, peerTarget, type Target } from './support/proxies.ts';
+import {
+  oursTarget,
+  type Peer,
+  peerTarget,
+  sidecarVariant,
+  type Target,
+} from './support/proxies.ts';
 import { median, round, spread } from './support/stats.ts';
 
 export interface ActivatorBenchOptions {
@@ -71,7 +77,9 @@ export async function run(options: ActivatorBenchOptions): Promise<ActivatorRow[
   const targets: Target[] = [];
   try {
     await untilListening(appPort);
-    targets.push({ ...(await oursTarget(appPort, 0)), name: BASELINE });
+    const baseline = await oursTarget(appPort, sidecarVariant('net', 0));
+    if (baseline === null) throw new Error('the queue-proxy does not start');
+    targets.push({ ...baseline, name: BASELINE });
     for (const concurrency of CONCURRENCIES) {
       targets.push(await activatorTarget(appPort, concurrency));
     }

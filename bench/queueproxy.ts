@@ -3,10 +3,12 @@
 // to listen. The machine is noisy, so targets take turns in many short rounds; the first round is
 // dropped, ratios are taken within a round, and their median and spread are what counts.
 
-import { type ChildProcess, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
+import { judge, type Verdict } from './support/budgets.ts';
 import { LoadGenerator } from './support/load.ts';
 import type { LoadOrder } from './support/load-worker.ts';
+import { ensureNginx, nginxTarget } from './support/nginx.ts';
 import {
   BUILD,
   cpuUs,
@@ -19,14 +21,14 @@ import {
 } from './support/processes.ts';
 import {
   directTarget,
-  ensureNginx,
-  nginxTarget,
   oursTarget,
   type Peer,
   peerTarget,
-  spawnSidecar,
+  sidecarVariant,
   type Target,
 } from './support/proxies.ts';
+import { type Sinks, startSinks } from './support/sinks.ts';
+import { measureStart, type StartRow } from './support/start-time.ts';
 import { median, round, spread } from './support/stats.ts';
 
 export interface QueueProxyBenchOptions {
@@ -35,6 +37,10 @@ export interface QueueProxyBenchOptions {
   /** Progress goes to stderr; `json` silences it. */
   json: boolean;
   peers: readonly Peer[];
+  /** The first one is dropped; null = as many as the plan says. */
+  rounds?: number | null;
+  /** Rows to measure, by name; empty = all. Ratios need `nginx` among them. */
+  only?: readonly string[];
 }
 
 /** decision 0009; null where a value does not exist for that row. */
@@ -49,78 +55,105 @@ export interface QueueProxyRow {
   rps: number;
   p50Ms: number;
   p99Ms: number;
+  /** Share of one core the proxy used while `cpuUsPerRequest` was measured. */
+  busy: number | null;
+  /** The same for the load generator. */
+  loadBusy: number;
+  rssIdleMb: number | null;
+  privateDirtyIdleMb: number | null;
+  /** After 100,000 small requests; for large bodies after 10,000 large ones more. */
   rssMb: number | null;
   privateDirtyMb: number | null;
   errors: number;
-}
-
-/** How long the sidecar takes from exec to listening, against a Node that does nothing. */
-export interface StartRow {
-  name: 'exec-to-listening';
-  listeningMs: number;
-  bareNodeMs: number;
-  ratioToBareNode: number;
-  ratioSpread: string;
 }
 
 interface Plan {
   rounds: number;
   roundMs: number;
   latencyMs: number;
-  memoryRequests: number;
+  /** By body size. */
+  memoryRequests: Readonly<Record<number, number>>;
   starts: number;
 }
 
+const SMALL = 1024;
+const LARGE = 100 * 1024;
+const BODIES = [SMALL, LARGE] as const;
 const FULL: Plan = {
-  rounds: 10,
+  rounds: 11,
   roundMs: 1500,
   latencyMs: 5000,
-  memoryRequests: 100_000,
-  starts: 12,
+  memoryRequests: { [SMALL]: 100_000, [LARGE]: 10_000 },
+  starts: 16,
 };
-const TINY: Plan = { rounds: 2, roundMs: 300, latencyMs: 200, memoryRequests: 300, starts: 2 };
+const TINY: Plan = {
+  rounds: 2,
+  roundMs: 150,
+  latencyMs: 150,
+  memoryRequests: { [SMALL]: 300, [LARGE]: 30 },
+  starts: 2,
+};
 
-const BODIES = [1024, 100 * 1024] as const;
 /** Requests per second for latency: about a quarter of what one core can do. */
-const RATES: Readonly<Record<number, number>> = { 1024: 3000, [100 * 1024]: 800 };
+const RATES: Readonly<Record<number, number>> = { [SMALL]: 3000, [LARGE]: 800 };
 const CONNECTIONS = 64;
 const REQUEST_HEADERS = 12;
 /** Where the app listens when peers, configured beforehand, have to find it. */
 const PEER_APP_PORT = 18_080;
-const CONCURRENCIES = [0, 100] as const;
 
-/** Per target and body: microseconds per request of each round, requests per second, errors. */
+type Memory = ReturnType<typeof memoryMb>;
+type Row = QueueProxyRow | StartRow;
+
+/** Of one target with one body size; the lists have an entry per counted round. */
 interface Samples {
   cpuUs: number[];
   rps: number[];
+  busy: number[];
+  loadBusy: number[];
   errors: number;
+  idle: Memory | null;
+  loaded: Memory | null;
 }
 
-export async function run(options: QueueProxyBenchOptions): Promise<(QueueProxyRow | StartRow)[]> {
-  const plan = options.tiny ? TINY : FULL;
+/** What all measurements share. */
+interface Bench {
+  readonly load: LoadGenerator;
+  readonly plan: Plan;
+  readonly say: (line: string) => void;
+  readonly samples: Map<string, Samples>;
+}
+
+export async function run(options: QueueProxyBenchOptions): Promise<Row[]> {
+  const full = options.tiny ? TINY : FULL;
+  const plan = { ...full, rounds: Math.max(2, options.rounds ?? full.rounds) };
   const say = options.json ? () => undefined : (line: string) => console.error(line);
   const appPort = options.peers.length > 0 ? PEER_APP_PORT : await freePort();
   const app = startApp(appPort);
-  const load = new LoadGenerator();
-  let targets: Target[] = [];
+  const bench: Bench = { load: new LoadGenerator(), plan, say, samples: new Map() };
+  const sinks = await startSinks();
+  const targets: Target[] = [];
   try {
     await untilListening(appPort);
-    targets = await startTargets(appPort, options, say);
-    const samples = await measureCpu(load, targets, plan, say);
-    const rows: (QueueProxyRow | StartRow)[] = [];
+    await startTargets(targets, appPort, options, sinks, say);
+    await measureMemory(bench, targets);
+    await measureCpu(bench, targets);
+    const rows: Row[] = [];
     for (const bodyBytes of BODIES) {
-      for (const target of targets) {
-        rows.push(await makeRow(load, target, bodyBytes, samples, plan));
-      }
+      for (const target of targets) rows.push(await makeRow(bench, target, bodyBytes));
     }
-    addMemory(rows, targets, await measureMemory(load, targets, plan));
-    rows.push(await measureStart(appPort, plan));
+    if (isWanted(options, 'exec-to-listening')) rows.push(await measureStart(appPort, plan.starts));
     return rows;
   } finally {
-    await load.close();
+    await bench.load.close();
     await Promise.all(targets.map((target) => target.close()));
+    await sinks?.close();
     await end(app);
   }
+}
+
+/** For people: each budget, met or not. */
+export function verdicts(rows: readonly object[]): readonly Verdict[] {
+  return judge(rows as readonly Row[]);
 }
 
 function startApp(port: number): ChildProcess {
@@ -128,16 +161,37 @@ function startApp(port: number): ChildProcess {
   return spawnPinned(process.execPath, [entry, String(port)], { core: LOAD_CORE });
 }
 
+function isWanted({ only = [] }: QueueProxyBenchOptions, name: string): boolean {
+  return only.length === 0 || only.includes(name);
+}
+
+/** Fills `targets` as they start, so that the caller can close those there are. */
 async function startTargets(
+  targets: Target[],
   appPort: number,
-  { tiny, peers }: QueueProxyBenchOptions,
+  options: QueueProxyBenchOptions,
+  sinks: Sinks | null,
   say: (line: string) => void,
-): Promise<Target[]> {
-  const targets = [directTarget(appPort)];
+): Promise<void> {
+  if (isWanted(options, 'direct')) targets.push(directTarget(appPort));
   // The tiny run is part of the tests, which install nothing.
-  if (ensureNginx(say, { mayInstall: !tiny })) targets.push(await nginxTarget(appPort));
-  for (const concurrency of CONCURRENCIES) targets.push(await oursTarget(appPort, concurrency));
-  return [...targets, ...peers.map(peerTarget)];
+  if (isWanted(options, 'nginx') && ensureNginx(say, { mayInstall: !options.tiny })) {
+    targets.push(await nginxTarget(appPort));
+  }
+  const variants = [
+    ...(['net', 'uws'] as const).flatMap((engine) =>
+      [0, 100].map((concurrency) => sidecarVariant(engine, concurrency)),
+    ),
+    ...(sinks === null ? [] : [sidecarVariant('net', 0, sinks)]),
+  ];
+  if (sinks === null) say('no named pipes here: the row with request log and tracing is skipped');
+  for (const variant of variants) {
+    if (!isWanted(options, variant.name)) continue;
+    const target = await oursTarget(appPort, variant);
+    if (target === null) say(`${variant.name} does not start here: skipped`);
+    else targets.push(target);
+  }
+  targets.push(...options.peers.map(peerTarget));
 }
 
 function order(target: Target, bodyBytes: number, extra: Partial<LoadOrder>): LoadOrder {
@@ -154,49 +208,74 @@ function order(target: Target, bodyBytes: number, extra: Partial<LoadOrder>): Lo
   };
 }
 
-const keyOf = (target: Target, bodyBytes: number) => `${target.name} ${bodyBytes}`;
-
-async function measureCpu(
-  load: LoadGenerator,
-  targets: readonly Target[],
-  plan: Plan,
-  say: (line: string) => void,
-): Promise<Map<string, Samples>> {
-  const samples = new Map<string, Samples>();
-  for (let number = 0; number < plan.rounds; number += 1) {
-    for (const bodyBytes of BODIES) {
-      for (const target of targets) {
-        const before = target.pid === null ? 0 : cpuUs(target.pid);
-        const result = await load.run(order(target, bodyBytes, { durationMs: plan.roundMs }));
-        const usedUs = target.pid === null ? 0 : cpuUs(target.pid) - before;
-        // The first round warms up connections and compilers.
-        if (number === 0) continue;
-        const key = keyOf(target, bodyBytes);
-        const sample = samples.get(key) ?? { cpuUs: [], rps: [], errors: 0 };
-        samples.set(key, sample);
-        sample.cpuUs.push(usedUs / Math.max(1, result.requests));
-        sample.rps.push((result.requests / result.elapsedMs) * 1000);
-        sample.errors += result.errors;
-      }
-    }
-    say(`round ${number + 1} of ${plan.rounds}`);
+function samplesOf({ samples }: Bench, { name }: { name: string }, bodyBytes: number): Samples {
+  const key = `${name} ${bodyBytes}`;
+  let own = samples.get(key);
+  if (own === undefined) {
+    own = { cpuUs: [], rps: [], busy: [], loadBusy: [], errors: 0, idle: null, loaded: null };
+    samples.set(key, own);
   }
-  return samples;
+  return own;
 }
 
-async function makeRow(
-  load: LoadGenerator,
+/** First of all, because then our own processes are fresh; peers are as they were given. */
+async function measureMemory(bench: Bench, targets: readonly Target[]): Promise<void> {
+  for (const target of targets) {
+    if (target.pid === null) continue;
+    bench.say(`memory of ${target.name}`);
+    const idle = memoryMb(target.pid);
+    for (const bodyBytes of BODIES) {
+      const maxRequests = bench.plan.memoryRequests[bodyBytes]!;
+      const { errors } = await bench.load.run(order(target, bodyBytes, { maxRequests }));
+      const own = samplesOf(bench, target, bodyBytes);
+      own.errors += errors;
+      own.idle = idle;
+      own.loaded = memoryMb(target.pid);
+    }
+  }
+}
+
+/** Every other round goes the other way round, so that nobody always follows the same neighbour. */
+async function measureCpu(bench: Bench, targets: readonly Target[]): Promise<void> {
+  const { rounds } = bench.plan;
+  for (let number = 0; number < rounds; number += 1) {
+    for (const bodyBytes of BODIES) {
+      const turns = number % 2 === 0 ? targets : targets.toReversed();
+      // The first round warms up connections and compilers.
+      for (const target of turns) await measureRound(bench, target, bodyBytes, number > 0);
+    }
+    bench.say(`round ${number + 1} of ${rounds}`);
+  }
+}
+
+async function measureRound(
+  bench: Bench,
   target: Target,
   bodyBytes: number,
-  samples: Map<string, Samples>,
-  plan: Plan,
-): Promise<QueueProxyRow> {
-  const own = samples.get(keyOf(target, bodyBytes))!;
-  const nginx = samples.get(`nginx ${bodyBytes}`);
+  counts: boolean,
+): Promise<void> {
+  const { pid } = target;
+  const before = pid === null ? 0 : cpuUs(pid);
+  const result = await bench.load.run(order(target, bodyBytes, { durationMs: bench.plan.roundMs }));
+  const usedUs = pid === null ? 0 : cpuUs(pid) - before;
+  if (!counts) return;
+  const own = samplesOf(bench, target, bodyBytes);
+  own.cpuUs.push(usedUs / Math.max(1, result.requests));
+  own.rps.push((result.requests / result.elapsedMs) * 1000);
+  own.busy.push(usedUs / 1000 / result.elapsedMs);
+  own.loadBusy.push(result.busy);
+  own.errors += result.errors;
+}
+
+async function makeRow(bench: Bench, target: Target, bodyBytes: number): Promise<QueueProxyRow> {
+  const own = samplesOf(bench, target, bodyBytes);
+  const nginx = bench.samples.get(`nginx ${bodyBytes}`);
   const ratios = nginx === undefined ? [] : own.cpuUs.map((us, index) => us / nginx.cpuUs[index]!);
   const hasRatio = target.pid !== null && ratios.length > 0;
   const rate = RATES[bodyBytes]!;
-  const latency = await load.run(order(target, bodyBytes, { durationMs: plan.latencyMs, rate }));
+  const { latencyMs } = bench.plan;
+  const latency = await bench.load.run(order(target, bodyBytes, { durationMs: latencyMs, rate }));
+  const { idle, loaded } = own;
   return {
     name: target.name,
     engine: target.engine,
@@ -208,64 +287,12 @@ async function makeRow(
     rps: Math.round(median(own.rps)),
     p50Ms: round(latency.p50Ms, 3),
     p99Ms: round(latency.p99Ms, 3),
-    rssMb: null,
-    privateDirtyMb: null,
+    busy: target.pid === null ? null : round(median(own.busy)),
+    loadBusy: round(median(own.loadBusy)),
+    rssIdleMb: idle === null ? null : round(idle.rssMb, 1),
+    privateDirtyIdleMb: idle === null ? null : round(idle.privateDirtyMb, 1),
+    rssMb: loaded === null ? null : round(loaded.rssMb, 1),
+    privateDirtyMb: loaded === null ? null : round(loaded.privateDirtyMb, 1),
     errors: own.errors + latency.errors,
-  };
-}
-
-type Memory = Map<string, { rssMb: number; privateDirtyMb: number }>;
-
-/** After that many more small requests through every proxy. */
-async function measureMemory(
-  load: LoadGenerator,
-  targets: readonly Target[],
-  plan: Plan,
-): Promise<Memory> {
-  const memory: Memory = new Map();
-  for (const target of targets) {
-    if (target.pid === null) continue;
-    await load.run(order(target, BODIES[0], { maxRequests: plan.memoryRequests }));
-    memory.set(target.name, memoryMb(target.pid));
-  }
-  return memory;
-}
-
-function addMemory(
-  rows: readonly (QueueProxyRow | StartRow)[],
-  targets: readonly Target[],
-  memory: Memory,
-): void {
-  for (const row of rows) {
-    const seen = memory.get(row.name);
-    if (seen === undefined || row.name === 'exec-to-listening') continue;
-    if (!targets.some(({ name }) => name === row.name)) continue;
-    const proxyRow = row as QueueProxyRow;
-    proxyRow.rssMb = round(seen.rssMb, 1);
-    proxyRow.privateDirtyMb = round(seen.privateDirtyMb, 1);
-  }
-}
-
-async function measureStart(appPort: number, plan: Plan): Promise<StartRow> {
-  const listening: number[] = [];
-  const bare: number[] = [];
-  for (let start = 0; start < plan.starts; start += 1) {
-    const startMs = performance.now();
-    spawnSync(process.execPath, ['-e', '0']);
-    const bareMs = performance.now() - startMs;
-    const { child, port } = await spawnSidecar(appPort, 0);
-    const listeningMs = await untilListening(port);
-    await end(child);
-    if (start === 0) continue;
-    bare.push(bareMs);
-    listening.push(listeningMs);
-  }
-  const ratios = listening.map((ms, index) => ms / bare[index]!);
-  return {
-    name: 'exec-to-listening',
-    listeningMs: round(median(listening)),
-    bareNodeMs: round(median(bare)),
-    ratioToBareNode: round(median(ratios)),
-    ratioSpread: spread(ratios),
   };
 }

@@ -1,5 +1,6 @@
-// `npm run bench -- <name> [--json] [--tiny] [--peer name=url,pid]…`: runs one bench by name and prints
-// its rows, as aligned text or as one JSON object `{bench, commit, node, cpus, …, rows}`.
+// `npm run bench -- <name> [--json] [--tiny] [--rounds N] [--only row,row] [--peer name=url,pid]…`: runs
+// one bench by name and prints its rows, as aligned text or as one JSON object
+// `{bench, commit, node, cpus, …, rows}`.
 
 import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -12,10 +13,16 @@ interface BenchOptions {
   tiny: boolean;
   json: boolean;
   peers: readonly Peer[];
+  /** Null = as many as the bench finds right. */
+  rounds: number | null;
+  /** Names of rows; empty = all. */
+  only: readonly string[];
 }
 
 interface Bench {
   run(options: BenchOptions): Promise<readonly object[]>;
+  /** Judges the rows for people. */
+  verdicts?(rows: readonly object[]): readonly object[];
 }
 
 /** A bench is a module with `run`; loaded only when asked for. */
@@ -36,6 +43,8 @@ async function main(): Promise<number> {
       json: { type: 'boolean', default: false },
       tiny: { type: 'boolean', default: false },
       peer: { type: 'string', multiple: true, default: [] },
+      rounds: { type: 'string' },
+      only: { type: 'string', default: '' },
     },
   });
   const [name = ''] = positionals;
@@ -45,9 +54,15 @@ async function main(): Promise<number> {
     return EXIT_USAGE;
   }
   const { calibrationMs, checksum } = calibrate();
-  const { run } = await load();
+  const bench = await load();
   const { json, tiny } = values;
-  const rows = await run({ json, tiny, peers: values.peer.map(parsePeer) });
+  const rows = await bench.run({
+    json,
+    tiny,
+    peers: values.peer.map(parsePeer),
+    rounds: values.rounds === undefined ? null : parseRounds(values.rounds),
+    only: values.only === '' ? [] : values.only.split(','),
+  });
   const report = {
     bench: name,
     commit: commit(),
@@ -58,8 +73,17 @@ async function main(): Promise<number> {
     rows,
   };
   if (values.json) console.log(JSON.stringify(report));
-  else print(report);
+  else {
+    print(report);
+    print({ rows: bench.verdicts?.(rows) ?? [] });
+  }
   return 0;
+}
+
+function parseRounds(text: string): number {
+  const rounds = Number(text);
+  if (!Number.isInteger(rounds) || rounds < 2) throw new Error(`--rounds ${text}: want 2 or more`);
+  return rounds;
 }
 
 function parsePeer(text: string): Peer {

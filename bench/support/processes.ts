@@ -24,6 +24,8 @@ export interface SpawnOptions {
   readonly core: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly ipc?: boolean;
+  /** Descriptor for the child's output; default: nowhere. */
+  readonly stdout?: number;
 }
 
 /** taskset replaces itself by the command, so the pid is the command's. */
@@ -36,7 +38,12 @@ export function spawnPinned(
   const [program = command, ...rest] = pinned ?? [command, ...args];
   return spawn(program, rest, {
     env: { PATH: process.env['PATH'] ?? '', ...options.env },
-    stdio: options.ipc ? ['ignore', 'ignore', 'inherit', 'ipc'] : ['ignore', 'ignore', 'inherit'],
+    stdio: [
+      'ignore',
+      options.stdout ?? 'ignore',
+      'inherit',
+      ...(options.ipc ? ['ipc' as const] : []),
+    ],
   });
 }
 
@@ -62,13 +69,19 @@ export async function freePort(): Promise<number> {
 /** Milliseconds until something accepts connections; tries every millisecond. */
 export async function untilListening(port: number): Promise<number> {
   const startMs = performance.now();
+  if (await isListening(null, port)) return performance.now() - startMs;
+  throw new Error(`nothing listens on port ${port}`);
+}
+
+/** Waits until the port accepts; false when the process ended before, or after a long while. */
+export async function isListening(child: ChildProcess | null, port: number): Promise<boolean> {
+  const deadlineMs = performance.now() + CONNECT_DEADLINE_MS;
   while (!(await accepts(port))) {
-    if (performance.now() - startMs > CONNECT_DEADLINE_MS) {
-      throw new Error(`nothing listens on port ${port}`);
-    }
+    const hasEnded = child !== null && (child.exitCode !== null || child.signalCode !== null);
+    if (hasEnded || performance.now() > deadlineMs) return false;
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
-  return performance.now() - startMs;
+  return true;
 }
 
 function accepts(port: number): Promise<boolean> {

@@ -1,12 +1,12 @@
-// What the bench compares: the app itself, nginx, our queue-proxy with and without a concurrency limit,
-// and any peer already running. Each proxy is a process of its own on the proxy core, in front of the
-// same app.
+// What the bench compares: the app itself, our queue-proxy in several settings, and any peer already
+// running (nginx has a file of its own). Each proxy is a process of its own on the proxy core, in
+// front of the same app.
 
-import { type ChildProcess, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import type { ChildProcess } from 'node:child_process';
+import { closeSync } from 'node:fs';
 import { join } from 'node:path';
-import { BUILD, end, freePort, PROXY_CORE, spawnPinned, untilListening } from './processes.ts';
+import { BUILD, end, freePort, isListening, PROXY_CORE, spawnPinned } from './processes.ts';
+import type { Sinks } from './sinks.ts';
 
 export interface Peer {
   readonly name: string;
@@ -82,10 +82,27 @@ export function sidecarEnvironment(
   };
 }
 
+export interface SidecarVariant {
+  readonly name: string;
+  readonly engine: 'net' | 'uws';
+  readonly containerConcurrency: number;
+  /** Where request log and spans go; null = neither is on. */
+  readonly sinks: Sinks | null;
+}
+
+export function sidecarVariant(
+  engine: 'net' | 'uws',
+  containerConcurrency: number,
+  sinks: Sinks | null = null,
+): SidecarVariant {
+  const what = sinks === null ? `cc${containerConcurrency}` : 'log-trace';
+  return { name: `ours-${engine}-${what}`, engine, containerConcurrency, sinks };
+}
+
 /** Spawns a sidecar without waiting for it. */
 export async function spawnSidecar(
   appPort: number,
-  containerConcurrency: number,
+  { engine, containerConcurrency, sinks }: SidecarVariant,
 ): Promise<{ child: ChildProcess; port: number }> {
   const [serving, admin, stats, metrics] = await freePorts(4);
   const ports = {
@@ -96,99 +113,41 @@ export async function spawnSidecar(
     app: appPort,
   };
   const entry = join(BUILD, 'src', 'main.js');
+  const env: Record<string, string> = sidecarEnvironment(ports, containerConcurrency);
+  if (engine !== 'net') env['PILOTLIGHT_HTTP_ENGINE'] = engine;
+  if (sinks !== null) env['OBSERVABILITY_CONFIG'] = loggingAndTracing(sinks.tracesUrl);
+  const stdout = sinks === null ? null : sinks.openLog();
   const child = spawnPinned(process.execPath, [entry, '--role', 'queueproxy'], {
     core: PROXY_CORE,
-    env: sidecarEnvironment(ports, containerConcurrency),
+    env,
+    ...(stdout === null ? {} : { stdout }),
   });
+  if (stdout !== null) closeSync(stdout);
   return { child, port: ports.serving };
 }
 
-export async function oursTarget(appPort: number, containerConcurrency: number): Promise<Target> {
-  const { child, port } = await spawnSidecar(appPort, containerConcurrency);
-  await untilListening(port);
+/** The default log template, and one request in a hundred traced. */
+function loggingAndTracing(endpoint: string): string {
+  return JSON.stringify({
+    requestMetrics: { protocol: 'prometheus' },
+    enableRequestLog: true,
+    tracing: { protocol: 'http/protobuf', endpoint, samplingRate: 0.01 },
+  });
+}
+
+/** Null when it ends instead of listening: this machine or build cannot run that variant. */
+export async function oursTarget(appPort: number, variant: SidecarVariant): Promise<Target | null> {
+  const { child, port } = await spawnSidecar(appPort, variant);
+  if (!(await isListening(child, port))) return null;
   return {
-    name: `ours-net-cc${containerConcurrency}`,
-    engine: 'net',
-    containerConcurrency,
+    name: variant.name,
+    engine: variant.engine,
+    containerConcurrency: variant.containerConcurrency,
     host: '127.0.0.1',
     port,
     pid: child.pid!,
     close: () => end(child),
   };
-}
-
-/** True when nginx is there, installing it if this is root on a Debian; else says why not. */
-export function ensureNginx(
-  say: (line: string) => void,
-  options: { mayInstall: boolean },
-): boolean {
-  if (spawnSync('nginx', ['-v']).status === 0) return true;
-  const canInstall =
-    options.mayInstall &&
-    process.getuid?.() === 0 &&
-    spawnSync('apt-get', ['--version']).status === 0;
-  if (!canInstall) {
-    say('nginx is not installed and cannot be installed here: its rows are skipped');
-    return false;
-  }
-  say('installing nginx');
-  const install = () => spawnSync('apt-get', ['install', '-y', '-q', 'nginx-light']).status === 0;
-  if (install()) return true;
-  spawnSync('apt-get', ['update', '-q']);
-  if (install()) return true;
-  say('nginx could not be installed: its rows are skipped');
-  return false;
-}
-
-/** One worker, upstream keep-alive, X-Forwarded-For, no access log, stock buffers. */
-export async function nginxTarget(appPort: number): Promise<Target> {
-  const folder = mkdtempSync(join(tmpdir(), 'bench-nginx-'));
-  const port = await freePort();
-  const config = join(folder, 'nginx.conf');
-  writeFileSync(config, nginxConfig(folder, port, appPort));
-  const child = spawnPinned(
-    'nginx',
-    ['-c', config, '-p', folder, '-e', join(folder, 'error.log')],
-    {
-      core: PROXY_CORE,
-    },
-  );
-  await untilListening(port);
-  return {
-    name: 'nginx',
-    engine: 'nginx',
-    containerConcurrency: 0,
-    host: '127.0.0.1',
-    port,
-    pid: child.pid!,
-    close: async () => {
-      child.kill('SIGTERM');
-      await new Promise((resolve) => child.once('exit', resolve));
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
-}
-
-function nginxConfig(folder: string, port: number, appPort: number): string {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((name) => `${name}_temp_path ${folder}/${name};`)
-    .join(' ');
-  return `daemon off; worker_processes 1; pid ${folder}/nginx.pid; error_log ${folder}/error.log;
-events { worker_connections 4096; }
-http {
-  access_log off; ${temporary}
-  keepalive_requests 100000000;
-  upstream app { server 127.0.0.1:${appPort}; keepalive 256; keepalive_requests 100000000; }
-  server {
-    listen 127.0.0.1:${port};
-    location / {
-      proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection "";
-      proxy_set_header Host $host;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-    }
-  }
-}
-`;
 }
 
 async function freePorts(count: number): Promise<number[]> {
