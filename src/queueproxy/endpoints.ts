@@ -9,7 +9,7 @@ import { ERRORS } from '../errors/errors.ts';
 import type { Exchange, ExchangeHandler } from '../proxy/types.ts';
 import { STAT_CONTENT_TYPE } from '../wire/probe-headers.ts';
 import type { Drainer } from './drainer.ts';
-import type { InvocationMetrics } from './invocation-metrics.ts';
+import type { MetricsPage } from './metrics-page.ts';
 import type { StatReporter } from './stat-reporter.ts';
 
 const STAT_HEADERS = `Content-Type: ${STAT_CONTENT_TYPE}\r\n`;
@@ -59,11 +59,15 @@ export function statsEndpoint(reporter: StatReporter): EndpointHandler {
   });
 }
 
-export function metricsEndpoint(metrics: InvocationMetrics): EndpointHandler {
+export function metricsEndpoint(page: Pick<MetricsPage, 'render'>): EndpointHandler {
   return new EndpointHandler('/metrics', (exchange) => {
-    if (exchange.method === 'GET' || exchange.method === 'HEAD') {
-      exchange.respond(200, PROMETHEUS_HEADERS, metrics.render());
-    } else answerError(exchange, ERRORS.METHOD_NOT_ALLOWED, 'Allow: GET, HEAD\r\n');
+    if (exchange.method !== 'GET' && exchange.method !== 'HEAD') {
+      answerError(exchange, ERRORS.METHOD_NOT_ALLOWED, 'Allow: GET, HEAD\r\n');
+      return;
+    }
+    void page.render().then((text) => {
+      if (!exchange.ended) exchange.respond(200, PROMETHEUS_HEADERS, text);
+    });
   });
 }
 

@@ -39,6 +39,15 @@ export class EnvReader {
     return this.#env[name] ?? fallback;
   }
 
+  /** Every variable that begins with one of them and is not empty. */
+  withPrefixes(prefixes: readonly string[]): Record<string, string> {
+    const found: Record<string, string> = {};
+    for (const [name, value = ''] of Object.entries(this.#env)) {
+      if (value !== '' && prefixes.some((prefix) => name.startsWith(prefix))) found[name] = value;
+    }
+    return found;
+  }
+
   requiredInteger(name: string): number {
     const text = this.#env[name];
     if (text !== undefined) return this.#parseInteger(name, text);

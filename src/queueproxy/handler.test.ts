@@ -8,23 +8,17 @@ import { FakeClock } from '../clock/fake-clock.ts';
 import { RequestAccounting } from '../proxy/request-accounting.ts';
 import { FailureCode, Outcome } from '../proxy/types.ts';
 import { silentLogger } from '../telemetry/logger.ts';
+import { renderPrometheus } from '../telemetry/prometheus-text.ts';
 import { Drainer } from './drainer.ts';
 import { type HandlerOptions, QueueProxyHandler } from './handler.ts';
-import { InvocationMetrics } from './invocation-metrics.ts';
 import { RequestContext } from './request-context.ts';
+import { RequestMetrics } from './request-metrics.ts';
+import { TelemetryObserver } from './telemetry-observer.ts';
 import { FakeExchange, type FakeRequest } from './testing/fake-exchange.ts';
 
 const PLAIN = 'Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n';
 const TEXT = 'Content-Type: text/plain; charset=utf-8\r\n';
 const TIMEOUT_LATENESS_MS = 50;
-
-const identity = {
-  namespace: 'default',
-  service: 'hello',
-  configuration: 'hello',
-  revision: 'hello-00001',
-  podName: 'pod-1',
-};
 
 function setUp(options: Partial<HandlerOptions> = {}) {
   const clock = new FakeClock();
@@ -32,7 +26,7 @@ function setUp(options: Partial<HandlerOptions> = {}) {
   const accounting = new RequestAccounting(0);
   const warnings: string[] = [];
   const app = { ready: true, evaluations: 0 };
-  const metrics: InvocationMetrics = new InvocationMetrics(identity, () => null);
+  const metrics = new RequestMetrics('current', 8080);
   const handler = new QueueProxyHandler(
     {
       containerConcurrency: 0,
@@ -51,7 +45,7 @@ function setUp(options: Partial<HandlerOptions> = {}) {
         app.evaluations += 1;
         return app.ready;
       },
-      metrics,
+      observer: new TelemetryObserver({ clock, log: null, metrics, tracer: null }),
       readSockstat: () => '',
     },
   );
@@ -433,11 +427,15 @@ describe('forwarding', () => {
     const probe = send({ headers: { 'k-kubelet-probe': '1' } });
     probe.appAnswers(204);
     probe.appEnds();
-    const text = metrics.render();
+    const text = renderPrometheus(metrics.snapshot());
     const label = (status: number) => `http_response_status_code="${status}"`;
-    expect(text).toMatch(new RegExp(`_sum\\{${label(404)}[^}]*\\} 1\\n`));
-    expect(text).toMatch(new RegExp(`_sum\\{${label(500)}[^}]*\\} 0.25\\n`));
-    expect(text).not.toContain(label(204));
+    expect(text).toMatch(
+      new RegExp(`invocation_duration_seconds_sum\\{${label(404)}[^}]*\\} 1\\n`),
+    );
+    expect(text).toMatch(
+      new RegExp(`invocation_duration_seconds_sum\\{${label(500)}[^}]*\\} 0.25\\n`),
+    );
+    expect(text).not.toContain(`invocation_duration_seconds_sum{${label(204)}`);
   });
 });
 

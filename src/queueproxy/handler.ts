@@ -3,7 +3,7 @@
 // Every request that got a context gives back in `onEnd` exactly what it took: deadline,
 // statistics, in-flight count, slot. Nothing else may give any of it back.
 // Hot: per request one context; no closure, promise or array; the clock is read at arrival and at
-// departure, in between only for an idle timeout or for metrics.
+// departure, in between only for an idle timeout or for an observer (request-observer.ts).
 
 import { formatDurationNs, NS_PER_MS } from '../api/duration.ts';
 import type { Clock } from '../clock/clock.ts';
@@ -12,18 +12,18 @@ import { ERRORS } from '../errors/errors.ts';
 import { DeadlineWheel } from '../proxy/deadline-wheel.ts';
 import { upstreamError } from '../proxy/failure-errors.ts';
 import { Admission, Gate, MAX_GATE_LIMIT, WaiterState } from '../proxy/gate.ts';
-import {
-  type Exchange,
-  type ExchangeHandler,
+import type {
+  Exchange,
+  ExchangeHandler,
   Outcome,
-  type Upstream,
-  type UpstreamFailure,
+  Upstream,
+  UpstreamFailure,
 } from '../proxy/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import * as headers from '../wire/probe-headers.ts';
-import type { InvocationMetrics } from './invocation-metrics.ts';
 import { type ContextOwner, RequestContext, RequestFlag } from './request-context.ts';
 import { requestEdits } from './request-edits.ts';
+import type { Observation, RequestObserver } from './request-observer.ts';
 import { RequestTimeouts, TimeoutCause } from './timeouts.ts';
 
 /** Waiting requests per running one (QP-26). */
@@ -59,8 +59,8 @@ export interface HandlerDeps {
   readonly drainer: DrainState;
   /** Shares one evaluation among concurrent callers (QP-104); never rejects. */
   readonly isAppReady: () => Promise<boolean>;
-  /** Null = metrics are off. */
-  readonly metrics: InvocationMetrics | null;
+  /** Request log, metrics and traces; null = all of them are off. */
+  readonly observer: RequestObserver | null;
   /** Text of /proc/net/sockstat for the log (QP-83). */
   readonly readSockstat: () => string;
 }
@@ -70,6 +70,7 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
   readonly gate: Gate | null;
   readonly #deps: HandlerDeps;
   readonly #clock: Clock;
+  readonly #observer: RequestObserver | null;
   readonly #timeouts: RequestTimeouts;
   readonly #wheel: DeadlineWheel;
   /** By TimeoutCause (QP-52). */
@@ -81,6 +82,7 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
   constructor(options: HandlerOptions, deps: HandlerDeps) {
     this.#deps = deps;
     this.#clock = deps.clock;
+    this.#observer = deps.observer;
     this.#timeouts = new RequestTimeouts(
       options.timeoutMs,
       options.responseStartTimeoutMs,
@@ -102,12 +104,15 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
   }
 
   onRequest(exchange: Exchange): void {
+    const observation = this.#observer === null ? null : this.#observer.arrive(exchange);
     if (headers.isHealthCheckUserAgent(exchange.header('user-agent'))) {
+      if (observation !== null) this.#observeOnly(exchange, observation);
       this.#answerHealthCheck(exchange);
       return;
     }
     const networkProbe = exchange.header(headers.NETWORK_PROBE_KEY);
     if (networkProbe === headers.NETWORK_PROBE_VALUE) {
+      if (observation !== null) this.#observeOnly(exchange, observation);
       this.#answerNetworkProbe(exchange);
       return;
     }
@@ -115,18 +120,23 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
     if (this.#deps.drainer.draining) this.#deps.drainer.onArrival(nowMs);
     const context = new RequestContext(this, exchange, Math.floor(nowMs));
     exchange.context = context;
+    if (observation !== null) {
+      context.observation = observation;
+      this.#observer!.enter(observation, nowMs);
+    }
     this.#inFlight += 1;
-    if (networkProbe !== '') context.flags |= RequestFlag.PROBE;
     if (exchange.header(headers.KUBELET_PROBE_KEY) !== '') {
-      context.flags |= RequestFlag.PROBE | RequestFlag.BYPASS;
+      context.flags |= RequestFlag.BYPASS;
     } else this.#count(context, nowMs);
     this.#admit(context, nowMs);
   }
 
   onResponseHead(exchange: Exchange, status: number): void {
     const context = exchange.context as RequestContext | null;
+    if (context === null) return;
+    if (context.observation !== null) this.#observer!.head(context.observation, status);
     // A tunnel writes when the app does, not when it opens (Q-3).
-    if (context !== null && status !== 101) this.#markWritten(context);
+    if (status !== 101) this.#markWritten(context);
   }
 
   /** A relayed 1xx is a write too (QP-47); a 101 is no interim head. */
@@ -142,6 +152,8 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
 
   onUpstreamFailure(exchange: Exchange, failure: UpstreamFailure): void {
     const error = upstreamError(failure.code);
+    const observation = (exchange.context as RequestContext | null)?.observation ?? null;
+    if (observation !== null) this.#observer!.fail(observation, error.code);
     this.#deps.logger.error(
       { code: error.code, error: failure.message, sockstat: this.#deps.readSockstat() },
       'error reverse proxying request',
@@ -152,11 +164,16 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
   onEnd(exchange: Exchange, outcome: Outcome): void {
     const context = exchange.context as RequestContext | null;
     if (context === null) return;
-    const flags = context.flags;
-    this.#wheel.remove(context);
-    if ((flags & RequestFlag.COUNTED) !== 0 || this.#deps.metrics !== null) {
-      this.#depart(context, outcome, this.#clock.monotonicMs());
+    const { flags, observation } = context;
+    if ((flags & RequestFlag.COUNTED) !== 0 || observation !== null) {
+      const nowMs = this.#clock.monotonicMs();
+      if ((flags & RequestFlag.COUNTED) !== 0) {
+        this.#deps.accounting.depart(nowMs, (flags & RequestFlag.PROXIED) !== 0);
+      }
+      if (observation !== null) this.#observer!.end(observation, exchange, outcome, nowMs);
     }
+    if ((flags & RequestFlag.ANSWERED_HERE) !== 0) return;
+    this.#wheel.remove(context);
     this.#inFlight -= 1;
     if (this.#onCountChange !== null) this.#onCountChange();
     // Last, because it may start forwarding the next request before it returns.
@@ -168,7 +185,7 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
 
   /** The gate let a waiting request in. */
   onAdmitted(context: RequestContext): void {
-    this.#forward(context, this.#deps.metrics === null ? 0 : this.#clock.monotonicMs());
+    this.#forward(context, this.#observer === null ? 0 : this.#clock.monotonicMs());
   }
 
   /** A deadline passed that may have been moved meanwhile by what the request did. */
@@ -224,10 +241,12 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
   }
 
   #forward(context: RequestContext, nowMs: number): void {
-    context.flags |= RequestFlag.FORWARDED;
-    if (this.#deps.metrics !== null) context.forwardedAtMs = nowMs;
-    const restoreHost = (context.flags & RequestFlag.BYPASS) === 0;
-    context.exchange.forward(this.#deps.app, requestEdits(context.exchange, restoreHost));
+    const { exchange, flags, observation } = context;
+    const edits = requestEdits(exchange, (flags & RequestFlag.BYPASS) === 0);
+    exchange.forward(
+      this.#deps.app,
+      observation === null ? edits : this.#observer!.forward(observation, edits, nowMs),
+    );
   }
 
   #markWritten(context: RequestContext): void {
@@ -244,19 +263,19 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
       return;
     }
     if (this.gate !== null) this.gate.cancel(context);
+    if (context.observation !== null) {
+      this.#observer!.fail(context.observation, ERRORS.REQUEST_TIMEOUT.code);
+    }
     exchange.cancelForward();
     answerError(exchange, ERRORS.REQUEST_TIMEOUT);
   }
 
-  #depart(context: RequestContext, outcome: Outcome, nowMs: number): void {
-    const flags = context.flags;
-    if ((flags & RequestFlag.COUNTED) !== 0) {
-      this.#deps.accounting.depart(nowMs, (flags & RequestFlag.PROXIED) !== 0);
-    }
-    const metrics = this.#deps.metrics;
-    if (metrics === null || (flags & RequestFlag.FORWARDED) === 0) return;
-    if ((flags & RequestFlag.PROBE) !== 0) return;
-    metrics.observe(recordedStatus(context.exchange, outcome), nowMs - context.forwardedAtMs);
+  /** Gives a request that ends in layer 3 a context that holds nothing but what is observed. */
+  #observeOnly(exchange: Exchange, observation: Observation): void {
+    const context = new RequestContext(this, exchange, Math.floor(observation.startMs));
+    context.flags = RequestFlag.ANSWERED_HERE;
+    context.observation = observation;
+    exchange.context = context;
   }
 
   /** QP-21, in the order of its table. */
@@ -297,12 +316,6 @@ export function createGate(containerConcurrency: number): Gate | null {
 
 export function waitLimitFor(containerConcurrency: number): number {
   return Math.min(MAX_GATE_LIMIT, containerConcurrency * QUEUE_DEPTH_PER_SLOT);
-}
-
-/** QP-79, QP-80: what app metrics record. */
-function recordedStatus(exchange: Exchange, outcome: Outcome): number {
-  if (outcome === Outcome.TRUNCATED || outcome === Outcome.ABORTED) return 500;
-  return exchange.responseStatus || 200;
 }
 
 function goDuration(ms: number): string {

@@ -12,12 +12,13 @@ import type { Logger } from '../telemetry/logger.ts';
 import { Drainer } from './drainer.ts';
 import { drainEndpoint, metricsEndpoint, statsEndpoint } from './endpoints.ts';
 import { createGate } from './handler.ts';
-import { InvocationMetrics } from './invocation-metrics.ts';
+import { MetricsPage } from './metrics-page.ts';
 import { createAttempt } from './probe-attempts.ts';
 import { Prober } from './prober.ts';
 import { REQUEST_LIMITS, RequestPlane } from './request-plane.ts';
 import type { QueueProxySettings } from './settings.ts';
 import { StatReporter } from './stat-reporter.ts';
+import { hasMetrics, Telemetry } from './telemetry.ts';
 
 export interface QueueProxyDeps {
   readonly clock: Clock;
@@ -50,6 +51,10 @@ export class QueueProxy {
   readonly #plane: RequestPlane;
   readonly #stats: HttpServer;
   readonly #admin: HttpServer;
+  /** Null when no request log, metrics or traces are wanted. */
+  readonly #telemetry: Telemetry | null;
+  /** Null when metrics are neither served nor pushed. */
+  readonly #page: MetricsPage | null;
   readonly #metrics: HttpServer | null;
   #ports: QueueProxyPorts | null = null;
   #terminating = false;
@@ -69,7 +74,8 @@ export class QueueProxy {
     this.#prober = this.#createProber();
     const accounting = new RequestAccounting(clock.monotonicMs());
     this.#reporter = new StatReporter(settings.podName, accounting, clock);
-    const metrics = settings.metrics === null ? null : this.#createMetrics();
+    this.#telemetry = Telemetry.create(settings, { ...deps, logger: this.#logger });
+    this.#page = hasMetrics(settings) ? this.#createPage() : null;
     this.#plane = new RequestPlane(settings, {
       clock,
       logger: this.#logger,
@@ -78,7 +84,7 @@ export class QueueProxy {
       accounting,
       drainer: this.#drainer,
       isAppReady: () => this.#prober.isReady(),
-      metrics,
+      observer: this.#telemetry?.observer ?? null,
     });
     this.#stats = this.#createServer(statsEndpoint(this.#reporter), REQUEST_LIMITS);
     this.#admin = this.#createServer(
@@ -86,9 +92,9 @@ export class QueueProxy {
       REQUEST_LIMITS,
     );
     this.#metrics =
-      metrics === null
+      settings.metrics === null || this.#page === null
         ? null
-        : this.#createServer(metricsEndpoint(metrics), {
+        : this.#createServer(metricsEndpoint(this.#page), {
             ...REQUEST_LIMITS,
             headTimeoutMs: METRICS_HEAD_TIMEOUT_MS,
           });
@@ -156,6 +162,7 @@ export class QueueProxy {
     await this.#waitForTunnels();
     await this.close();
     this.#logger.info({}, 'Shutdown complete, exiting...');
+    await this.#telemetry?.stop();
   }
 
   async #waitForTunnels(): Promise<void> {
@@ -187,10 +194,12 @@ export class QueueProxy {
     return createNetServer(handler, { limits, clock: this.#clock, logger: this.#logger });
   }
 
-  #createMetrics(): InvocationMetrics {
-    return new InvocationMetrics(this.#settings, () => {
-      const gate = this.#gate;
-      return gate === null ? null : gate.inFlight + gate.waiting;
+  #createPage(): MetricsPage {
+    return new MetricsPage(this.#settings, {
+      clock: this.#clock,
+      collect: () => (this.#telemetry === null ? [] : [this.#telemetry.snapshot()]),
+      queueDepth: () => (this.#gate === null ? null : this.#gate.inFlight + this.#gate.waiting),
+      rejectedCount: () => this.#plane.server.rejectedCount,
     });
   }
 

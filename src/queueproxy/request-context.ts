@@ -5,6 +5,7 @@
 import type { DeadlineEntry } from '../proxy/deadline-wheel.ts';
 import { type GateWaiter, WaiterState } from '../proxy/gate.ts';
 import type { Exchange } from '../proxy/types.ts';
+import type { Observation } from './request-observer.ts';
 import type { TimedRequest } from './timeouts.ts';
 
 /** Bits of `RequestContext.flags`. */
@@ -13,12 +14,10 @@ export const RequestFlag = {
   COUNTED: 1,
   /** Came through an activator (QP-35). */
   PROXIED: 2,
-  /** A probe for metrics and logs (QP-19). */
-  PROBE: 4,
   /** K-Kubelet-Probe: no statistics, no gate, no host restore (QP-22). */
   BYPASS: 8,
-  /** Has reached the app's side of the gate. */
-  FORWARDED: 16,
+  /** Answered in layer 3: holds nothing, is only observed. */
+  ANSWERED_HERE: 64,
   /** Something of the answer went to the client. */
   WRITTEN: 32,
 } as const;
@@ -42,8 +41,8 @@ export class RequestContext implements GateWaiter, DeadlineEntry, TimedRequest {
   readonly arrivedAtMs: number;
   /** 0 before the first write, and always when no idle timeout is set. */
   lastWriteAtMs = 0;
-  /** When forwarding began, with fraction; kept only when metrics are on. */
-  forwardedAtMs = Number.NaN;
+  /** For log, metrics and traces; null when all are off. */
+  observation: Observation | null = null;
   readonly exchange: Exchange;
   readonly owner: ContextOwner;
 

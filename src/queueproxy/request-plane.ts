@@ -11,7 +11,7 @@ import type { HttpServer, HttpServerLimits } from '../proxy/types.ts';
 import { UpstreamPools } from '../proxy/upstream-pools.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { type DrainState, QueueProxyHandler, type RequestCounter } from './handler.ts';
-import type { InvocationMetrics } from './invocation-metrics.ts';
+import type { RequestObserver } from './request-observer.ts';
 import type { QueueProxySettings } from './settings.ts';
 import { createSockstatReader } from './sockstat.ts';
 
@@ -26,8 +26,8 @@ export interface RequestPlaneDeps {
   readonly accounting: RequestCounter;
   readonly drainer: DrainState;
   readonly isAppReady: () => Promise<boolean>;
-  /** Null = metrics are off. */
-  readonly metrics: InvocationMetrics | null;
+  /** Request log, metrics and traces; null = all of them are off. */
+  readonly observer: RequestObserver | null;
 }
 
 const APP_HOST = '127.0.0.1';

@@ -3,7 +3,7 @@
 
 import type { LogLevel } from '../telemetry/logger.ts';
 import { type Environment, EnvReader, SettingsError } from './env-reader.ts';
-import { type ObservabilitySettings, parseObservability } from './observability.ts';
+import { type ObservabilitySettings, readObservability } from './observability.ts';
 import { parseReadinessProbes, type ReadinessProbe } from './readiness-probe.ts';
 
 export interface QueueProxySettings {
@@ -40,6 +40,9 @@ export interface QueueProxySettings {
   readonly drainQuietMs: number;
   /** First pause between attempts of an aggressive readiness probe (decision 0007). */
   readonly probeIntervalMs: number;
+  readonly observability: ObservabilitySettings;
+  /** POD_NAME, else HOSTNAME, else SERVING_POD: the pod in metrics and traces (Q-14). */
+  readonly telemetryPodName: string;
   /** Configured, accepted, and without effect here; logged at start. */
   readonly warnings: readonly string[];
 }
@@ -88,6 +91,7 @@ export function parseQueueProxySettings(env: Environment): QueueProxySettings {
       prometheus === null
         ? null
         : { host: prometheus.host || own.bindAddress, port: prometheus.port || metricsPort },
+    observability,
     warnings: observability.warnings,
   });
 }
@@ -114,6 +118,8 @@ function readIdentity(reader: EnvReader) {
     configuration: reader.requiredText('SERVING_CONFIGURATION'),
     revision: reader.requiredText('SERVING_REVISION'),
     podName: reader.requiredText('SERVING_POD'),
+    telemetryPodName:
+      reader.text('POD_NAME') || reader.text('HOSTNAME') || reader.text('SERVING_POD'),
     podIp: reader.requiredText('SERVING_POD_IP'),
   };
 }
@@ -141,15 +147,6 @@ function readProbes(reader: EnvReader): readonly ReadinessProbe[] {
     const reason = (error as Error).message;
     reader.problems.push(`Queue container failed to parse readiness probe: ${reason}`);
     return [];
-  }
-}
-
-function readObservability(reader: EnvReader): ObservabilitySettings {
-  try {
-    return parseObservability(reader.text('OBSERVABILITY_CONFIG'));
-  } catch (error) {
-    reader.problems.push(`OBSERVABILITY_CONFIG: ${(error as Error).message}`);
-    return { prometheus: null, warnings: [] };
   }
 }
 

@@ -16,12 +16,13 @@ export interface FakeRequest {
   method?: string;
   target?: string;
   isUpgrade?: boolean;
+  host?: string;
 }
 
 export class FakeExchange implements Exchange {
   readonly method: string;
   readonly target: string;
-  readonly host = 'hello.example.com';
+  readonly host: string;
   readonly minorVersion = 1;
   readonly httpVersion = 11;
   readonly contentLength = 0;
@@ -50,6 +51,7 @@ export class FakeExchange implements Exchange {
     this.method = request.method ?? 'GET';
     this.target = request.target ?? '/';
     this.isUpgrade = request.isUpgrade ?? false;
+    this.host = request.host ?? 'hello.example.com';
   }
 
   /** Delivers the request to the handler. */

@@ -1,0 +1,34 @@
+// One OTLP destination with encoder and transport, all of it loaded on demand: nothing here is
+// imported before something is to be sent. Cold.
+
+import type { SendResult } from './batch-queue.ts';
+import type { OtlpEndpoint } from './otlp-endpoint.ts';
+
+export type OtlpEncoder = typeof import('./otlp-encoder.ts');
+
+export interface OtlpClient {
+  /** `encode` makes the message. Never rejects. */
+  send(encode: (encoder: OtlpEncoder) => Uint8Array): Promise<SendResult>;
+  close(): void;
+}
+
+/** Never rejects: a transport that cannot be made refuses everything, with the reason. */
+export async function openOtlpClient(endpoint: OtlpEndpoint): Promise<OtlpClient> {
+  try {
+    const encoder = await import('./otlp-encoder.ts');
+    const transport =
+      endpoint.protocol === 'grpc'
+        ? (await import('./otlp-grpc.ts')).createGrpcTransport(endpoint)
+        : (await import('./otlp-http.ts')).createHttpTransport(endpoint);
+    return {
+      send: (encode) => transport.send(encode(encoder)),
+      close: () => transport.close(),
+    };
+  } catch (error) {
+    const reason = (error as Error).message;
+    return {
+      send: () => Promise.resolve({ kind: 'refused', reason }),
+      close: () => undefined,
+    };
+  }
+}
