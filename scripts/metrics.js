@@ -1,0 +1,73 @@
+// Writes docs/metrics.md from src/telemetry/metric-definitions.ts, the table every metric of the
+// product is made from. A house test calls `metricsDocument` to see that the file is up to date.
+// The table is TypeScript without imports, so stripping its types is enough to load it.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { transformSync } from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const TABLE = join(root, 'src', 'telemetry', 'metric-definitions.ts');
+const DOCUMENT = join(root, 'docs', 'metrics.md');
+
+const HEADING = `# Metrics
+
+Written by \`node scripts/metrics.js\` from \`src/telemetry/metric-definitions.ts\`; a test keeps the two equal.
+
+The queue-proxy serves them on port 9091 (\`GET /metrics\`, Prometheus text) when \`requestMetrics.protocol\` of
+\`OBSERVABILITY_CONFIG\` is \`prometheus\`, and pushes them over OTLP when it is \`http/protobuf\` or \`grpc\`. The resource
+(QP-144) is the labels of \`target_info\`. Metrics with a scope carry \`otel_scope_name\`, \`otel_scope_version\` and
+\`otel_scope_schema_url\` besides the labels below; in Prometheus the dots of label names become underscores.
+
+\`PILOTLIGHT_METRICS_NAMES\` chooses between the \`current\` names, the \`legacy\` ones (up to Knative 1.18; also what
+\`SERVING_REQUEST_METRICS_BACKEND=prometheus\` gives) and \`both\`. Legacy series also carry \`namespace_name\`,
+\`service_name\`, \`configuration_name\`, \`revision_name\`, \`pod_name\` and \`container_name\`.
+
+Label values that clients choose are bounded: beyond 62 different hosts (\`server.address\` with its port) or route tags
+the rest is counted as \`_OTHER\`, and beyond 1,000 series of one group under \`otel_metric_overflow="true"\` (Q-13).
+Client durations run until the app's answer head or its failure; a failure has \`error.type\`, a code of
+[errors.md](errors.md) or \`canceled\`, instead of a status. The queue depth is read when somebody asks (Q-12).
+`;
+
+const GROUPS = [
+  ['current', 'Current names'],
+  ['legacy', 'Older names (QP-148)'],
+  ['always', 'With either'],
+];
+
+/** The whole text of docs/metrics.md. */
+export async function metricsDocument() {
+  const source = readFileSync(TABLE, 'utf8');
+  const { code } = transformSync(source, { loader: 'ts', format: 'esm' });
+  const { METRICS } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+  const parts = GROUPS.map(([names, title]) => {
+    const rows = Object.values(METRICS).filter((metric) => metric.names === names);
+    return `## ${title}\n\n${table(rows)}\n`;
+  });
+  return [HEADING, ...parts, buckets(Object.values(METRICS))].join('\n');
+}
+
+function table(metrics) {
+  const rows = metrics.map(({ prometheus, name, kind, unit, labels, help, spec }) => {
+    const labelText = labels.map((label) => `\`${label}\``).join(', ') || 'none';
+    return `| \`${prometheus}\` | \`${name}\` | ${kind}, ${unit} | ${labelText} | ${help} (${spec}) |`;
+  });
+  return [
+    '| Prometheus name | instrument | kind, unit | labels | meaning |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows,
+  ].join('\n');
+}
+
+function buckets(metrics) {
+  const byUnit = new Map();
+  for (const { kind, unit, bounds } of metrics) {
+    if (kind === 'histogram') byUnit.set(unit, bounds);
+  }
+  const lines = [...byUnit].map(([unit, bounds]) => `- ${unit}: ${bounds.join(', ')}, +Inf`);
+  return `## Buckets\n\nA value equal to a bound belongs to its bucket (QP-141, QP-149).\n\n${lines.join('\n')}\n`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeFileSync(DOCUMENT, await metricsDocument());
+}
