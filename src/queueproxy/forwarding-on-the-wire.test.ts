@@ -1,6 +1,8 @@
 // What the application receives and what the client gets back, byte for byte, through a whole
 // sidecar (QP-58 to QP-89): the application here is a socket that shows the bytes it was sent.
 
+import { once } from 'node:events';
+import * as http2 from 'node:http2';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RawApp, type RawSocket } from '../proxy/testing/harness.ts';
@@ -39,6 +41,30 @@ function lines(received: string): string[] {
 function finish(app: RawSocket): void {
   app.write(OK);
 }
+
+it('QP-2, QP-3, QP-6: the one request port speaks HTTP/1.1 and HTTP/2 with prior knowledge', async () => {
+  const { port } = await start();
+  const probe = { 'user-agent': 'kube-probe/1.33', 'k-network-probe': 'queue' };
+  const lines = Object.entries(probe).map(([name, value]) => `${name}: ${value}`);
+  expect((await RawClient.ask(port, '/', ...lines)).body).toBe('queue');
+  const session = http2.connect(`http://127.0.0.1:${port}`);
+  atEnd(() => session.destroy());
+  await once(session, 'remoteSettings');
+  expect(session.remoteSettings).toMatchObject({
+    maxConcurrentStreams: 250,
+    initialWindowSize: 1_048_576,
+    maxFrameSize: 1_048_576,
+    maxHeaderListSize: 1_048_896,
+    headerTableSize: 4096,
+    enableConnectProtocol: false,
+  });
+  const stream = session.request({ ':path': '/', ...probe });
+  const [head] = (await once(stream, 'response')) as [http2.IncomingHttpHeaders];
+  expect(head[':status']).toBe(200);
+  let body = '';
+  for await (const chunk of stream) body += String(chunk);
+  expect(body).toBe('queue');
+});
 
 describe('the request line', () => {
   const targets = [
