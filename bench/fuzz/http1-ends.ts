@@ -248,7 +248,7 @@ export class AppPool extends UpstreamPool {
   readonly #steps: Steps;
 
   constructor(clock: FakeClock, steps: Steps) {
-    super('127.0.0.1', 1, Buffer.alloc(1), POOL_OPTIONS, { clock, random: () => 0 });
+    super('127.0.0.1', 1, POOL_OPTIONS, { clock, random: () => 0 });
     this.#steps = steps;
   }
 

@@ -75,7 +75,7 @@ const ROUTE_REASONS: readonly Reason[] = [
   ['Host that is no host', ({ hosts }) => !HOST_VALUE.test(hosts[0] ?? '')],
   [
     'CONNECT to something else than an authority',
-    ({ message }) => message.method === 'CONNECT' && !HOST_VALUE.test(message.target),
+    ({ message }) => message.method === 'CONNECT' && !/^[^\s/]*[^:]:\d{1,5}$/.test(message.target),
   ],
   [
     'CONNECT with a body',
