@@ -9,7 +9,7 @@ import type { DateLine } from './replies.ts';
 import type { RequestHead } from './request-head.ts';
 import { BodyMode, type ResponseHead } from './response-head.ts';
 
-const HOP_BY_HOP =
+export const HOP_BY_HOP =
   (1 << FieldKind.CONNECTION) |
   (1 << FieldKind.KEEP_ALIVE) |
   (1 << FieldKind.PROXY) |
@@ -46,10 +46,15 @@ export function requestHeadFor(
   if (!isChunked) drop |= TRAILER;
   if (host !== null) drop |= HOST;
   if (edits.forwardedFor) drop |= FORWARDED_FOR;
-  let text = `${head.method} ${head.target} HTTP/1.1\r\n`;
-  if (host !== null) text += `Host: ${host}\r\n`;
-  else if (!fields.has(FieldKind.HOST)) text += `Host: ${authority}\r\n`;
-  text += keptLines(fields, drop, edits.dropsNames ? edits : null);
+  const dropping = edits.mayDrop(fields) ? edits : null;
+  let text: string;
+  if (host === null && head.minorVersion === 1) text = keptLines(fields, drop, dropping, 0);
+  else {
+    const line = `${head.method} ${head.target} HTTP/1.1\r\n`;
+    const named = host ?? (fields.has(FieldKind.HOST) ? null : authority);
+    const hostLine = named === null ? '' : `Host: ${named}\r\n`;
+    text = line + hostLine + keptLines(fields, drop, dropping);
+  }
   if (edits.forwardedFor) text += forwardedFor(fields, edits, peer);
   text += edits.add;
   if (isChunked) text += 'Transfer-Encoding: chunked\r\n';
@@ -65,16 +70,24 @@ function forwardedFor(fields: HeaderFields, edits: CompiledHeaderEdits, peer: st
     : `X-Forwarded-For: ${earlier}, ${peer}\r\n`;
 }
 
-/** Lines whose kind is not in `drop` (a bit mask) and which `edits` let pass, in order. */
-function keptLines(fields: HeaderFields, drop: number, edits: CompiledHeaderEdits | null): string {
-  if (fields.count === 0) return '';
+/**
+ * Lines whose kind is not in `drop` (a bit mask) and which `edits` let pass, in order, behind what
+ * stands from `from` to the first of them: 0 is for the start line as it came.
+ */
+export function keptLines(
+  fields: HeaderFields,
+  drop: number,
+  edits: CompiledHeaderEdits | null,
+  from = fields.lineStart(0),
+): string {
   const text = fields.text;
-  let runStart = fields.lineStart(0);
+  if (fields.count === 0) return '';
+  let runStart = from;
   if ((fields.kinds & drop) === 0 && edits === null) {
     return text.slice(runStart, fields.lineEnd(fields.count - 1));
   }
   let kept = '';
-  let runEnd = runStart;
+  let runEnd = fields.lineStart(0);
   for (let index = 0; index < fields.count; index += 1) {
     const lineEnd = fields.lineEnd(index);
     const isDropped =
@@ -112,7 +125,10 @@ export function answerHeadFor(
   let drop = HOP_BY_HOP;
   if (framing !== AnswerFraming.CHUNKED) drop |= TRAILER;
   if (head.status < 200 || head.status === 204) drop |= CONTENT_LENGTH;
-  let text = statusLine(head, clientMinor) + keptLines(head.fields, drop, null);
+  const isLineKept = clientMinor === head.minorVersion && head.fields.count > 0;
+  let text = isLineKept
+    ? keptLines(head.fields, drop, null, 0)
+    : statusLine(head, clientMinor) + keptLines(head.fields, drop, null);
   if (!head.fields.has(FieldKind.DATE)) text += date.get();
   if (framing === AnswerFraming.CHUNKED) text += 'Transfer-Encoding: chunked\r\n';
   if (head.status === 101) text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`;

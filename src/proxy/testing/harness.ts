@@ -6,11 +6,12 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { systemClock } from '../../clock/clock.ts';
 import { silentLogger } from '../../telemetry/logger.ts';
 import { NO_EDITS } from '../header-edits.ts';
-import { createNetServer, type NetHttpServer } from '../net-server.ts';
+import { createHttpServer, type HttpEngine } from '../http-engine.ts';
 import type {
   Exchange,
   ExchangeHandler,
   HeaderEdits,
+  HttpServer,
   HttpServerLimits,
   Outcome,
   Upstream,
@@ -182,19 +183,23 @@ export class ForwardingHandler implements ExchangeHandler {
 export class ProxyHarness {
   readonly handler = new ForwardingHandler();
   readonly pools: UpstreamPools;
-  readonly server: NetHttpServer;
+  readonly server: HttpServer;
   port = 0;
   readonly #clients: RawSocket[] = [];
 
   constructor(
-    options: { limits?: Partial<HttpServerLimits>; upstream?: Partial<UpstreamOptions> } = {},
+    options: {
+      engine?: HttpEngine;
+      limits?: Partial<HttpServerLimits>;
+      upstream?: Partial<UpstreamOptions>;
+    } = {},
   ) {
     const clock = systemClock;
     this.pools = new UpstreamPools(
       { ...UPSTREAM_OPTIONS, ...options.upstream },
       { clock, random: () => 0.5 },
     );
-    this.server = createNetServer(this.handler, {
+    this.server = createHttpServer(options.engine ?? 'net', this.handler, {
       limits: { ...LIMITS, ...options.limits },
       clock,
       logger: silentLogger,
