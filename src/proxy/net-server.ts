@@ -68,6 +68,10 @@ class NetServer implements NetHttpServer, ConnectionHost {
     );
   }
 
+  get listener(): Server {
+    return this.#server;
+  }
+
   get connectionCount(): number {
     return this.#connections.size + (this.http2?.connectionCount ?? 0);
   }
@@ -79,7 +83,8 @@ class NetServer implements NetHttpServer, ConnectionHost {
   listen(options: ListenOptions): Promise<{ port: number }> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen(options.port, options.host, () => {
+      const { port, host, descriptor } = options;
+      this.#server.listen(descriptor === undefined ? { port, host } : { fd: descriptor }, () => {
         this.#server.off('error', reject);
         this.#server.on('error', (error) => this.#logger.warn({ error }, 'accepting failed'));
         this.#startTicking();

@@ -5,6 +5,8 @@
 // handlers are methods, per-request state of the role hangs on `exchange.context`. Hot: everything
 // here runs per request.
 
+import type { Server } from 'node:net';
+
 /** How an exchange ended; small integers because they are compared per request. */
 export const Outcome = {
   /** The whole answer was handed to the client's socket. */
@@ -135,9 +137,13 @@ export interface ListenOptions {
    * can (each thread its own app on the same port); the port is then not tried first.
    */
   shared?: boolean;
+  /** Listens on this descriptor of a socket that listens already, instead of host and port. */
+  descriptor?: number;
 }
 
 export interface HttpServer {
+  /** What it listens with; absent where the engine has no such thing. */
+  readonly listener?: Server;
   listen(options: ListenOptions): Promise<{ port: number }>;
   /**
    * Stops accepting; idle connections close, busy ones after their answer (`Connection: close`).

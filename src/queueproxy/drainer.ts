@@ -5,18 +5,27 @@
 
 import type { Clock, TimerHandle } from '../clock/clock.ts';
 
+/** Where other threads look, and where they leave when they last saw a request. */
+export interface DrainTeam {
+  show(draining: boolean): void;
+  sinceArrivalMs(nowMs: number): number;
+}
+
 export class Drainer {
   /** Probes fail while this is true. */
   draining = false;
   readonly #clock: Clock;
   readonly #quietMs: number;
+  /** Null = one thread serves all requests. */
+  readonly #team: DrainTeam | null;
   #quietSinceMs = Number.NaN;
   #timer: TimerHandle | null = null;
   /** Present while draining; resolved when the drain ended or was reset. */
   #ended: { promise: Promise<void>; resolve: () => void } | null = null;
 
-  constructor(clock: Clock, quietMs: number) {
+  constructor(clock: Clock, quietMs: number, team: DrainTeam | null = null) {
     this.#clock = clock;
+    this.#team = team;
     this.#quietMs = quietMs;
   }
 
@@ -24,6 +33,7 @@ export class Drainer {
   drain(): Promise<void> {
     if (this.#ended === null) {
       this.draining = true;
+      this.#team?.show(true);
       this.#ended = deferred();
       this.onArrival(this.#clock.monotonicMs());
       this.#arm(this.#quietMs);
@@ -39,6 +49,7 @@ export class Drainer {
   /** Back to normal; everyone waiting is let go. Does nothing when not draining. */
   reset(): void {
     this.draining = false;
+    this.#team?.show(false);
     this.#timer?.cancel();
     this.#timer = null;
     this.#ended?.resolve();
@@ -47,7 +58,9 @@ export class Drainer {
 
   #arm(delayMs: number): void {
     this.#timer = this.#clock.setTimer(delayMs, () => {
-      const leftMs = this.#quietSinceMs + this.#quietMs - this.#clock.monotonicMs();
+      const nowMs = this.#clock.monotonicMs();
+      const elsewhereMs = this.#team?.sinceArrivalMs(nowMs) ?? Number.POSITIVE_INFINITY;
+      const leftMs = this.#quietMs - Math.min(nowMs - this.#quietSinceMs, elsewhereMs);
       if (leftMs > 0) this.#arm(leftMs);
       else this.#ended?.resolve();
     });

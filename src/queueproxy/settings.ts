@@ -1,6 +1,7 @@
 // The sidecar's configuration as one frozen value, from the environment Knative injects (QP-9) plus
 // a few variables of our own (QUEUE_…). Parsed once; everything after start trusts it.
 
+import { type HttpEngine, isHttpEngine } from '../proxy/http-engines.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
 import { type Environment, EnvReader, SettingsError } from './env-reader.ts';
 import { type ObservabilitySettings, readObservability } from './observability.ts';
@@ -21,6 +22,8 @@ export interface QueueProxySettings {
   readonly idleTimeoutMs: number;
   /** Empty = always ready. */
   readonly readinessProbes: readonly ReadinessProbe[];
+  /** What serves the request port (docs/engines.md). */
+  readonly httpEngine: HttpEngine;
   readonly http2AutoDetection: boolean;
   readonly namespace: string;
   readonly service: string;
@@ -38,6 +41,8 @@ export interface QueueProxySettings {
   readonly metrics: { readonly host: string; readonly port: number } | null;
   /** Silence that ends a drain (QP-113). */
   readonly drainQuietMs: number;
+  /** Event loops that serve requests, the main thread's among them (QP-16). */
+  readonly threads: number;
   /** First pause between attempts of an aggressive readiness probe (decision 0007). */
   readonly probeIntervalMs: number;
   readonly observability: ObservabilitySettings;
@@ -53,6 +58,8 @@ const DEFAULT_METRICS_PORT = 9091;
 const DEFAULT_DRAIN_QUIET_SECONDS = 30;
 const DEFAULT_PROBE_INTERVAL_MS = 1;
 const MIN_PROBE_INTERVAL_MS = 0.1;
+/** Request threads of one pod; QUEUE_THREADS above it is a start failure. */
+const MAX_QUEUE_THREADS = 16;
 
 const LOG_LEVELS: Readonly<Record<string, LogLevel>> = {
   debug: 'debug',
@@ -75,7 +82,7 @@ export function parseQueueProxySettings(env: Environment): QueueProxySettings {
   reader.flag('ENABLE_HTTP_FULL_DUPLEX', false); // Accepted; we are always full duplex (Q-4).
   const readinessProbes = readProbes(reader);
   const observability = readObservability(reader);
-  checkEngine(reader);
+  const httpEngine = readEngine(reader);
   const logLevel = readLogLevel(reader.text('SERVING_LOGGING_LEVEL'), loggingConfig);
   if (reader.problems.length > 0) throw new SettingsError(reader.problems);
   const { metricsPort, ...ports } = own;
@@ -84,6 +91,7 @@ export function parseQueueProxySettings(env: Environment): QueueProxySettings {
     ...serving,
     ...identity,
     ...ports,
+    httpEngine,
     http2AutoDetection,
     readinessProbes,
     logLevel,
@@ -131,12 +139,20 @@ function readOwn(reader: EnvReader) {
     statsPort: reader.port('QUEUE_STATS_PORT', DEFAULT_STATS_PORT),
     metricsPort: reader.port('QUEUE_METRICS_PORT', DEFAULT_METRICS_PORT),
     drainQuietMs: reader.number('QUEUE_DRAIN_QUIET_SECONDS', DEFAULT_DRAIN_QUIET_SECONDS, 0) * 1000,
+    threads: readThreads(reader),
     probeIntervalMs: reader.number(
       'QUEUE_PROBE_INTERVAL_MS',
       DEFAULT_PROBE_INTERVAL_MS,
       MIN_PROBE_INTERVAL_MS,
     ),
   };
+}
+
+function readThreads(reader: EnvReader): number {
+  const threads = reader.integer('QUEUE_THREADS', 1);
+  if (threads >= 1 && threads <= MAX_QUEUE_THREADS) return threads;
+  reader.problems.push(`QUEUE_THREADS: ${threads} is not 1 to ${MAX_QUEUE_THREADS}`);
+  return 1;
 }
 
 function readProbes(reader: EnvReader): readonly ReadinessProbe[] {
@@ -150,12 +166,12 @@ function readProbes(reader: EnvReader): readonly ReadinessProbe[] {
   }
 }
 
-function checkEngine(reader: EnvReader): void {
+function readEngine(reader: EnvReader): HttpEngine {
   const engine = reader.text('PILOTLIGHT_HTTP_ENGINE');
-  if (engine === '' || engine === 'net') return;
-  reader.problems.push(
-    `PILOTLIGHT_HTTP_ENGINE: '${engine}' is not available for the queue-proxy, use 'net'`,
-  );
+  if (engine === '') return 'net';
+  if (isHttpEngine(engine)) return engine;
+  reader.problems.push(`PILOTLIGHT_HTTP_ENGINE: '${engine}' is not net or uws`);
+  return 'net';
 }
 
 /** QP-165: the level variable wins, then the `level` of the zap configuration, then info. */
