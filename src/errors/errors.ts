@@ -98,6 +98,20 @@ export const ERRORS = {
     'the uws engine cannot be loaded here, use net: ',
     'empty',
   ),
+  PROFILE_UNAVAILABLE: row(
+    'KN_PROFILE_UNAVAILABLE',
+    501,
+    'internal',
+    false,
+    'this runtime has no execution trace, use profile or heap',
+  ),
+  PROFILE_REFUSED: row(
+    'KN_PROFILE_REFUSED',
+    400,
+    'downstream',
+    true,
+    'another profile is being taken',
+  ),
   // Activator.
   ACTIVATOR_UNHEALTHY: row('KN_ACTIVATOR_UNHEALTHY', 500, 'internal', true, 'unhealthy'),
   ACTIVATOR_TIMEOUT: row(

@@ -8,23 +8,31 @@ import type { Gate } from '../proxy/gate.ts';
 import { createNetServer } from '../proxy/net-server.ts';
 import { RequestAccounting } from '../proxy/request-accounting.ts';
 import type { ExchangeHandler, HttpServer, HttpServerLimits } from '../proxy/types.ts';
+import { LineOutput } from '../telemetry/line-output.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { MetricSnapshot } from '../telemetry/metric-series.ts';
 import { Drainer } from './drainer.ts';
-import { drainEndpoint, metricsEndpoint, statsEndpoint } from './endpoints.ts';
+import { drainEndpoint, statsEndpoint } from './endpoints.ts';
 import { createGate } from './handler.ts';
-import { MetricsPage } from './metrics-page.ts';
+import { listenAnywhere } from './listen-anywhere.ts';
+import { MetricsOutlets } from './metrics-outlets.ts';
 import { createAttempt } from './probe-attempts.ts';
 import { Prober } from './prober.ts';
 import { REQUEST_LIMITS, RequestPlane } from './request-plane.ts';
+import { RequestThreads } from './request-threads.ts';
 import type { QueueProxySettings } from './settings.ts';
 import { StatReporter } from './stat-reporter.ts';
-import { hasMetrics, Telemetry } from './telemetry.ts';
+import { Telemetry } from './telemetry.ts';
 
 export interface QueueProxyDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   /** 0 <= value < 1. */
   readonly random: () => number;
+  /** Something ended that must not, and the sidecar cannot go on (QP-15). Default: only logged. */
+  readonly onFailure?: () => void;
+  /** The built entry file of a request thread; tests run from source and name it. */
+  readonly threadFile?: URL;
 }
 
 /** Where it listens, after `start`. */
@@ -34,11 +42,12 @@ export interface QueueProxyPorts {
   readonly stats: number;
   /** Null when request metrics are off. */
   readonly metrics: number | null;
+  /** Null when profiling is off. */
+  readonly profiling: number | null;
 }
 
 /** How long tunnels may live on after the servers closed (QP-122). */
 const TUNNEL_GRACE_MS = 60_000;
-const METRICS_HEAD_TIMEOUT_MS = 5_000;
 
 export class QueueProxy {
   readonly #settings: QueueProxySettings;
@@ -49,13 +58,13 @@ export class QueueProxy {
   readonly #reporter: StatReporter;
   readonly #gate: Gate | null;
   readonly #plane: RequestPlane;
+  /** Null when this thread serves all requests. */
+  readonly #threads: RequestThreads | null;
   readonly #stats: HttpServer;
   readonly #admin: HttpServer;
   /** Null when no request log, metrics or traces are wanted. */
   readonly #telemetry: Telemetry | null;
-  /** Null when metrics are neither served nor pushed. */
-  readonly #page: MetricsPage | null;
-  readonly #metrics: HttpServer | null;
+  readonly #outlets: MetricsOutlets;
   #ports: QueueProxyPorts | null = null;
   #terminating = false;
   #shutdown: Promise<void> | null = null;
@@ -69,13 +78,17 @@ export class QueueProxy {
       'knative.dev/key': `${settings.namespace}/${settings.revision}`,
       'knative.dev/pod': settings.podName,
     });
-    this.#gate = createGate(settings.containerConcurrency);
-    this.#drainer = new Drainer(clock, settings.drainQuietMs);
     this.#prober = this.#createProber();
-    const accounting = new RequestAccounting(clock.monotonicMs());
-    this.#reporter = new StatReporter(settings.podName, accounting, clock);
-    this.#telemetry = Telemetry.create(settings, { ...deps, logger: this.#logger });
-    this.#page = hasMetrics(settings) ? this.#createPage() : null;
+    const output = new LineOutput(clock);
+    this.#threads = settings.threads > 1 ? this.#createThreads(deps, output) : null;
+    const threads = this.#threads;
+    this.#gate = threads === null ? createGate(settings.containerConcurrency) : threads.gate;
+    this.#drainer = new Drainer(clock, settings.drainQuietMs, threads?.drainBoard);
+    const own = threads === null ? new RequestAccounting(clock.monotonicMs()) : null;
+    const accounting = own ?? threads!.accounting;
+    this.#reporter = new StatReporter(settings.podName, own ?? threads!.sum, clock);
+    this.#telemetry = Telemetry.create(settings, { ...deps, logger: this.#logger, output });
+    this.#outlets = this.#createOutlets();
     this.#plane = new RequestPlane(settings, {
       clock,
       logger: this.#logger,
@@ -91,13 +104,11 @@ export class QueueProxy {
       drainEndpoint(this.#drainer, clock, () => this.#terminating),
       REQUEST_LIMITS,
     );
-    this.#metrics =
-      settings.metrics === null || this.#page === null
-        ? null
-        : this.#createServer(metricsEndpoint(this.#page), {
-            ...REQUEST_LIMITS,
-            headTimeoutMs: METRICS_HEAD_TIMEOUT_MS,
-          });
+  }
+
+  /** The pod's gate as this thread sees it; null when concurrency is unlimited. */
+  get gate(): Gate | null {
+    return this.#gate;
   }
 
   /** Null before `start` has resolved. */
@@ -107,7 +118,7 @@ export class QueueProxy {
 
   /** Requests inside, tunnels included. */
   get inFlight(): number {
-    return this.#plane.handler.inFlight;
+    return this.#plane.handler.inFlight + (this.#threads?.inFlight ?? 0);
   }
 
   /**
@@ -119,11 +130,15 @@ export class QueueProxy {
     for (const warning of warnings) this.#logger.warn({ warning }, 'setting without effect');
     try {
       const [serving, admin, stats] = await Promise.all([
-        listen(this.#plane.server, bindAddress, servingPort),
-        listen(this.#admin, bindAddress, adminPort),
-        listen(this.#stats, bindAddress, statsPort),
+        listenAnywhere(this.#plane.server, bindAddress, servingPort),
+        listenAnywhere(this.#admin, bindAddress, adminPort),
+        listenAnywhere(this.#stats, bindAddress, statsPort),
       ]);
-      this.#ports = { serving, admin, stats, metrics: await this.#listenMetrics() };
+      await this.#threads?.start(this.#plane.server, serving);
+      const metrics = await this.#outlets.listenMetrics();
+      const profiling = await this.#outlets.listenProfiling();
+      this.#outlets.startPushing();
+      this.#ports = { serving, admin, stats, metrics, profiling };
     } catch (error) {
       await this.close();
       throw error;
@@ -156,17 +171,18 @@ export class QueueProxy {
     this.#logger.info({}, `Sleeping ${quiet} to allow K8s propagation of non-ready state`);
     await this.#drainer.drain();
     // Main first and admin last, so that late preStop calls and scrapes are answered (Q-17).
-    await this.#plane.server.drain();
+    await Promise.all([this.#plane.server.drain(), this.#threads?.drain()]);
     await this.#stats.drain();
     await this.#admin.drain();
     await this.#waitForTunnels();
+    await this.#outlets.flush();
     await this.close();
     this.#logger.info({}, 'Shutdown complete, exiting...');
     await this.#telemetry?.stop();
   }
 
   async #waitForTunnels(): Promise<void> {
-    const done = this.#plane.handler.whenDone();
+    const done = Promise.all([this.#plane.handler.whenDone(), this.#threads?.whenDone()]);
     let expire: () => void = () => undefined;
     const expired = new Promise<void>((resolve) => {
       expire = resolve;
@@ -174,19 +190,15 @@ export class QueueProxy {
     const timer = this.#clock.setTimer(TUNNEL_GRACE_MS, expire);
     await Promise.race([done, expired]);
     timer.cancel();
-    if (this.#plane.handler.inFlight > 0) {
-      this.#logger.warn(
-        { inFlight: this.#plane.handler.inFlight },
-        'Hijack connection drain failed',
-      );
-    }
+    const { inFlight } = this;
+    if (inFlight > 0) this.#logger.warn({ inFlight }, 'Hijack connection drain failed');
   }
 
   async #close(): Promise<void> {
     this.#drainer.reset();
     this.#prober.stop();
     this.#reporter.stop();
-    const parts = [this.#plane, this.#stats, this.#admin, this.#metrics];
+    const parts = [this.#plane, this.#threads, this.#stats, this.#admin, this.#outlets];
     await Promise.all(parts.map((part) => part?.close()));
   }
 
@@ -194,12 +206,34 @@ export class QueueProxy {
     return createNetServer(handler, { limits, clock: this.#clock, logger: this.#logger });
   }
 
-  #createPage(): MetricsPage {
-    return new MetricsPage(this.#settings, {
+  #createOutlets(): MetricsOutlets {
+    return new MetricsOutlets(this.#settings, {
       clock: this.#clock,
-      collect: () => (this.#telemetry === null ? [] : [this.#telemetry.snapshot()]),
+      logger: this.#logger,
+      collect: () => this.#collect(),
       queueDepth: () => (this.#gate === null ? null : this.#gate.inFlight + this.#gate.waiting),
-      rejectedCount: () => this.#plane.server.rejectedCount,
+      rejectedCount: () => this.#plane.server.rejectedCount + (this.#threads?.rejectedCount ?? 0),
+    });
+  }
+
+  /** What every request plane counted. */
+  async #collect(): Promise<MetricSnapshot[]> {
+    const own = this.#telemetry === null ? [] : [this.#telemetry.snapshot()];
+    return this.#threads === null ? own : [...own, ...(await this.#threads.snapshots())];
+  }
+
+  #createThreads(deps: QueueProxyDeps, output: LineOutput): RequestThreads {
+    const { threadFile } = deps;
+    return new RequestThreads(this.#settings, {
+      clock: this.#clock,
+      logger: this.#logger,
+      output,
+      isAppReady: () => this.#prober.isReady(),
+      onDeath: (error) => {
+        this.#logger.error({ error }, 'a request thread ended');
+        deps.onFailure?.();
+      },
+      ...(threadFile === undefined ? {} : { threadFile }),
     });
   }
 
@@ -212,29 +246,5 @@ export class QueueProxy {
       attemptFor: (probe) => createAttempt(probe, attemptDeps),
       intervalMs: probeIntervalMs,
     });
-  }
-
-  /** QP-15: without metrics the sidecar still does its work. */
-  async #listenMetrics(): Promise<number | null> {
-    const metrics = this.#settings.metrics;
-    if (this.#metrics === null || metrics === null) return null;
-    try {
-      return await listen(this.#metrics, metrics.host, metrics.port);
-    } catch (error) {
-      this.#logger.error({ error }, 'metrics server error');
-      return null;
-    }
-  }
-}
-
-/** `host` '' = every interface, IPv4 and IPv6 where the machine has both (QP-1). */
-async function listen(server: HttpServer, host: string, port: number): Promise<number> {
-  if (host !== '') return (await server.listen({ host, port })).port;
-  try {
-    return (await server.listen({ host: '::', port })).port;
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL') throw error;
-    return (await server.listen({ host: '0.0.0.0', port })).port;
   }
 }
