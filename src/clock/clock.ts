@@ -3,6 +3,8 @@
 // elsewhere. Two scales: `nowMs` is Unix time for timestamps people and other processes read;
 // `monotonicMs` never jumps and is what durations, deadlines and rates are computed from.
 
+import { performance } from 'node:perf_hooks';
+
 export interface TimerHandle {
   /** Stops the timer; calling it twice, or after it fired, does nothing. */
   cancel(): void;

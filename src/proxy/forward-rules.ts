@@ -25,7 +25,7 @@ export function isReplayable(head: RequestHead): boolean {
 }
 
 export function isIdempotent(method: string): boolean {
-  return IDEMPOTENT_METHODS.has(method);
+  return method === 'GET' || IDEMPOTENT_METHODS.has(method);
 }
 
 /**
@@ -33,7 +33,7 @@ export function isIdempotent(method: string): boolean {
  */
 export function forwardProblem(head: RequestHead, sentBytes: number): string | null {
   if (sentBytes > 0) return 'request body already sent';
-  if (PRINTABLE.test(head.upgrade)) return null;
+  if (head.upgrade === '' || PRINTABLE.test(head.upgrade)) return null;
   return `client tried to switch to invalid protocol ${quoted(head.upgrade)}`;
 }
 

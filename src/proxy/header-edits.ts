@@ -1,9 +1,9 @@
-// Header changes of one route or revision, compiled once: forwarding asks per line only whether a
-// dropped name has that length, which almost never is the case.
-// Hot: `drops` runs per header line of every forwarded request.
+// Header changes of one route or revision, compiled once: forwarding asks once per request whether a
+// dropped name may be there, which almost never is the case, and only then line by line.
+// Hot: `mayDrop` runs once per forwarded request.
 
 import { isToken } from './characters.ts';
-import type { HeaderFields } from './header-fields.ts';
+import { type HeaderFields, nameBit } from './header-fields.ts';
 import type { HeaderEdits } from './types.ts';
 
 export interface HeaderEditOptions {
@@ -24,8 +24,8 @@ export class CompiledHeaderEdits implements HeaderEdits {
   readonly add: string;
   readonly host: string | null;
   readonly forwardedFor: boolean;
-  /** Bit `1 << (length & 31)` for every dropped name. */
-  readonly #lengths: number;
+  /** `nameBit` of every dropped name. */
+  readonly #bits: number;
   readonly #names: readonly string[];
 
   /** `like` has the same `drop` and lends its tables. */
@@ -35,7 +35,7 @@ export class CompiledHeaderEdits implements HeaderEdits {
     this.host = edits.host;
     this.forwardedFor = edits.forwardedFor;
     this.#names = like === null ? [...edits.drop] : like.#names;
-    this.#lengths = like === null ? lengthBits(this.#names) : like.#lengths;
+    this.#bits = like === null ? bitsOf(this.#names) : like.#bits;
   }
 
   /** The same dropped names with other values: cheap enough to do per request. */
@@ -44,13 +44,12 @@ export class CompiledHeaderEdits implements HeaderEdits {
     return new CompiledHeaderEdits({ drop, add, host, forwardedFor }, this);
   }
 
-  get dropsNames(): boolean {
-    return this.#lengths !== 0;
+  /** False when no line of `fields` has a dropped name. */
+  mayDrop(fields: HeaderFields): boolean {
+    return (this.#bits & fields.names) !== 0;
   }
 
   drops(fields: HeaderFields, index: number): boolean {
-    const nameLength = fields.nameLengthAt(index);
-    if ((this.#lengths & (1 << (nameLength & 31))) === 0) return false;
     for (const name of this.#names) {
       if (fields.isNamed(index, name)) return true;
     }
@@ -92,8 +91,8 @@ export function compileEdits(edits: HeaderEdits): CompiledHeaderEdits {
   return found;
 }
 
-function lengthBits(names: readonly string[]): number {
-  return names.reduce((bits, name) => bits | (1 << (name.length & 31)), 0);
+function bitsOf(names: readonly string[]): number {
+  return names.reduce((bits, name) => bits | nameBit(name), 0);
 }
 
 function checkedName(name: string): string {

@@ -4,16 +4,8 @@
 // no control bytes, so that nobody behind us can read other lines than we did.
 // Hot: `scan` runs once per message; it allocates only when a head has more lines than any before.
 
-import {
-  bytesMatchFold,
-  COLON,
-  CR,
-  FIELD_VALUE,
-  isOws,
-  LF,
-  matchesFold,
-  TOKEN,
-} from './characters.ts';
+import { runEnd, valueEnd, wordsOf } from './byte-runs.ts';
+import { bytesMatchFold, COLON, CR, isOws, LF, matchesFold, TOKEN } from './characters.ts';
 
 /** What a line means to a proxy; everything else is OTHER and passes untouched. */
 export const FieldKind = {
@@ -60,6 +52,8 @@ export class HeaderFields {
   count = 0;
   /** Bit `1 << kind` is set when such a line exists. */
   kinds = 0;
+  /** `nameBit` of every name: whoever looks for one that is not there mostly learns it here. */
+  names = 0;
   /** Offset in the head at which the scan goes on; past the empty line once OK. */
   at = 0;
   #place = Place.LINE_START;
@@ -70,6 +64,7 @@ export class HeaderFields {
     this.at = at;
     this.count = 0;
     this.kinds = 0;
+    this.names = 0;
     this.#place = Place.LINE_START;
   }
 
@@ -102,7 +97,7 @@ export class HeaderFields {
           if (at < end) this.#startValue(at - base);
           break;
         case Place.VALUE:
-          at = valueEnd(bytes, at, end);
+          at = valueEnd(bytes, null, at, end);
           if (at === end) break;
           if (bytes[at] !== CR) return ScanResult.MALFORMED;
           this.#place = Place.LINE_FEED;
@@ -127,7 +122,9 @@ export class HeaderFields {
   #scanWholeLines(bytes: Uint8Array, base: number, from: number, end: number): number {
     const lines = this.#lines;
     const maxCount = Math.min(lines.length / STRIDE, MAX_HEADER_LINES);
+    const words = wordsOf(bytes);
     let kinds = this.kinds;
+    let names = this.names;
     let count = this.count;
     let start = from;
     for (; count < maxCount; count += 1) {
@@ -135,7 +132,7 @@ export class HeaderFields {
       if (colon === start || colon === end || bytes[colon] !== COLON) break;
       let value = colon + 1;
       while (value < end && isOws(bytes[value]!)) value += 1;
-      const carriage = valueEnd(bytes, value, end);
+      const carriage = valueEnd(bytes, words, value, end);
       if (carriage + 1 >= end || bytes[carriage] !== CR || bytes[carriage + 1] !== LF) break;
       let last = carriage;
       while (last > value && isOws(bytes[last - 1]!)) last -= 1;
@@ -148,9 +145,11 @@ export class HeaderFields {
       lines[line + NEXT] = carriage + 2 - base;
       lines[line + KIND] = kind;
       kinds |= 1 << kind;
+      names |= nameBitOf(colon - start, bytes[start]!);
       start = carriage + 2;
     }
     this.kinds = kinds;
+    this.names = names;
     this.count = count;
     return start;
   }
@@ -169,6 +168,7 @@ export class HeaderFields {
     this.#lines[line + NAME_END] = colon - base;
     this.#lines[line + KIND] = kind;
     this.kinds |= 1 << kind;
+    this.names |= nameBitOf(colon - start, bytes[start]!);
     this.#place = Place.BEFORE_VALUE;
     return colon > start;
   }
@@ -264,6 +264,7 @@ export class HeaderFields {
 
   /** Value of the first line with that lower-case name, trimmed; '' when absent. */
   value(lower: string): string {
+    if ((this.names & nameBit(lower)) === 0) return '';
     for (let index = 0; index < this.count; index += 1) {
       if (this.isNamed(index, lower)) return this.valueAt(index);
     }
@@ -271,6 +272,7 @@ export class HeaderFields {
   }
 
   hasName(lower: string): boolean {
+    if ((this.names & nameBit(lower)) === 0) return false;
     for (let index = 0; index < this.count; index += 1) {
       if (this.isNamed(index, lower)) return true;
     }
@@ -290,30 +292,14 @@ export class HeaderFields {
   }
 }
 
-/**
- * First byte at or after `from` that may not stand in a value. Four bytes a step: a term is negative
- * for a control byte or DEL, so one comparison judges them all (three times the speed of a table).
- */
-function valueEnd(bytes: Uint8Array, from: number, end: number): number {
-  let at = from;
-  while (at + 3 < end) {
-    const a = bytes[at]!;
-    const b = bytes[at + 1]!;
-    const c = bytes[at + 2]!;
-    const d = bytes[at + 3]!;
-    const controls = (a - 32) | (b - 32) | (c - 32) | (d - 32);
-    const deletes = ((a ^ 127) - 1) | ((b ^ 127) - 1) | ((c ^ 127) - 1) | ((d ^ 127) - 1);
-    if ((controls | deletes) < 0) break;
-    at += 4;
-  }
-  return runEnd(bytes, at, end, FIELD_VALUE);
+/** The bit of a name in `HeaderFields.names`, from its length and first character, case ignored. */
+function nameBitOf(length: number, first: number): number {
+  return 1 << ((first | 0x20) * 7 + length);
 }
 
-/** First byte at or after `from` that is not of the class. */
-export function runEnd(bytes: Uint8Array, from: number, end: number, allowed: Uint8Array): number {
-  let at = from;
-  while (at < end && allowed[bytes[at]!] === 1) at += 1;
-  return at;
+/** The same for a whole name. */
+export function nameBit(name: string): number {
+  return nameBitOf(name.length, name.charCodeAt(0));
 }
 
 function classify(bytes: Uint8Array, start: number, length: number): FieldKind {

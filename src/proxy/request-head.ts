@@ -3,6 +3,7 @@
 // One object per connection, refilled for each request.
 // Hot: once per request; only the strings everybody needs are cut out of the head.
 
+import { runEnd } from './byte-runs.ts';
 import { CR, equalsFold, isHostValue, LF, SPACE, TARGET, TOKEN } from './characters.ts';
 import {
   acceptsTrailers,
@@ -12,7 +13,7 @@ import {
   LENGTH_CHUNKED,
   LENGTH_MALFORMED,
 } from './framing.ts';
-import { FieldKind, HeaderFields, runEnd, ScanResult } from './header-fields.ts';
+import { FieldKind, HeaderFields, ScanResult } from './header-fields.ts';
 import { readLatin1 } from './latin1.ts';
 import { isPrefaceHead } from './protocol-choice.ts';
 
@@ -112,7 +113,7 @@ export class RequestHead {
 
   #interpret(text: string): RequestVerdict {
     this.fields.text = text;
-    this.method = text.slice(0, this.#methodEnd);
+    this.method = methodIn(text, this.#methodEnd);
     this.target = text.slice(this.#methodEnd + 1, this.#targetEnd);
     if (!this.#options.read(this.fields)) return RequestVerdict.MALFORMED;
     if (!this.#parseFraming()) return RequestVerdict.MALFORMED;
@@ -254,6 +255,13 @@ export class RequestHead {
       if (!equalsFold(upgrade, 'h2c')) this.upgrade = upgrade;
     }
   }
+}
+
+/** The usual methods without making a string. */
+function methodIn(text: string, end: number): string {
+  if (end === 3 && text.startsWith('GET')) return 'GET';
+  if (end === 4 && text.startsWith('POST')) return 'POST';
+  return text.slice(0, end);
 }
 
 function isAuthorityEnd(code: number): boolean {

@@ -3,6 +3,7 @@
 // One object per upstream connection, refilled for each head, interim ones included.
 // Hot: once per request.
 
+import { valueEnd, wordsOf } from './byte-runs.ts';
 import { CR, FIELD_VALUE, isToken, LF, SPACE } from './characters.ts';
 import {
   ConnectionOptions,
@@ -90,7 +91,7 @@ export class ResponseHead {
     this.text = text;
     this.fields.text = text;
     this.minorVersion = text.charCodeAt(MINOR_VERSION_AT) - DIGIT_0;
-    this.status = Number(text.slice(STATUS_AT, STATUS_END));
+    this.status = statusIn(text);
     if (this.status < 100 || !this.#options.read(this.fields)) return false;
     const length = declaredLength(this.fields, false);
     if (length === LENGTH_MALFORMED) return false;
@@ -105,6 +106,7 @@ export class ResponseHead {
   }
 
   #readStatusLine(bytes: Buffer, base: number, end: number): ResponseVerdict {
+    if (this.#at === 0 && this.#takeWholeLine(bytes, base, end)) return ResponseVerdict.OK;
     let at = base + this.#at;
     for (; at < end; at += 1) {
       const byte = bytes[at]!;
@@ -124,6 +126,22 @@ export class ResponseHead {
     }
     this.#at = at - base;
     return ResponseVerdict.INCOMPLETE;
+  }
+
+  /** The common case: a good status line, all of it here. False leaves everything to do. */
+  #takeWholeLine(bytes: Buffer, base: number, end: number): boolean {
+    if (end - base < STATUS_END + 2) return false;
+    for (let index = 0; index < STATUS_END; index += 1) {
+      if (!this.#readStatusByte(bytes[base + index]!, index)) return false;
+    }
+    const after = bytes[base + STATUS_END];
+    if (after !== SPACE && after !== CR) return false;
+    const lineEnd = valueEnd(bytes, wordsOf(bytes), base + STATUS_END, end);
+    if (lineEnd + 1 >= end || bytes[lineEnd] !== CR || bytes[lineEnd + 1] !== LF) return false;
+    this.#place = Place.FIELDS;
+    this.#at = lineEnd + 2 - base;
+    this.lineLength = this.#at;
+    return true;
   }
 
   /** Byte `index` of `HTTP/1.x nnn` and what ends it. */
@@ -169,6 +187,15 @@ export class ResponseHead {
     }
     this.keepAliveMs = this.#keepAliveTextMs;
   }
+}
+
+/** Of a status line that was read. */
+function statusIn(text: string): number {
+  let status = 0;
+  for (let at = STATUS_AT; at < STATUS_END; at += 1) {
+    status = status * 10 + text.charCodeAt(at) - DIGIT_0;
+  }
+  return status;
 }
 
 /**
