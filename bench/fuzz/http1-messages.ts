@@ -70,9 +70,16 @@ function assemble(random: Random, first: string, lines: string[], body: string):
   return `${text}${mostly(random, CRLF, LINE_ENDS, RARE)}${body}`;
 }
 
+/** Any target for any method would be refused too often to compare anything. */
+function targetFor(random: Random, method: string): string {
+  if (method === 'CONNECT') return mostly(random, 'other:80', TARGETS, SOME);
+  if (method === 'OPTIONS') return mostly(random, '*', TARGETS, 0.5);
+  return pick(random, TARGETS);
+}
+
 function oneRequest(random: Random): string {
   const method = mostly(random, pick(random, METHODS), ODD_METHODS, SOME);
-  const target = mostly(random, pick(random, TARGETS), ODD_TARGETS, SOME);
+  const target = mostly(random, targetFor(random, method), ODD_TARGETS, SOME);
   const version = mostly(random, 'HTTP/1.1', VERSIONS, SOME);
   const { lines, body } = framedBody(random);
   const host = mostly(random, 'Host: h', HOSTS, SOME);

@@ -16,7 +16,6 @@ export const ODD_METHODS = [
 ];
 export const TARGETS = [
   '/',
-  '/',
   '/a/b',
   '/a//b/../c?x=%zz&y="<',
   '/?',
@@ -24,10 +23,10 @@ export const TARGETS = [
   'http://other/p?q',
   'http://other?q',
   'HTTPS://other:80',
-  '*',
-  'other:80',
 ];
 export const ODD_TARGETS = [
+  '*',
+  'other:80',
   '',
   '/a b',
   '/\x7f',

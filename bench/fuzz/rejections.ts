@@ -107,6 +107,7 @@ const BODY_REASONS: readonly Reason[] = [
 const STATUS_REASONS: readonly Reason[] = [
   ['empty lines before a status line', ({ raw }) => /^[\r\n]/.test(raw)],
   ['HTTP version that is not 1.0 or 1.1', ({ head }) => !/^HTTP\/1\.[01] /.test(head)],
+  ['status below 100', ({ message }) => message.status < 100],
   [
     'control byte in a reason phrase',
     ({ head }) => /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(firstLine(head)),
