@@ -3,10 +3,7 @@
 import type { Metafile } from 'esbuild';
 
 /** By entry, without extension: `main`, `queueproxy/start`, … */
-export function bundleSidecar(
-  folder: string,
-  options?: { write?: boolean },
-): Promise<Record<string, Metafile>>;
+export function bundleSidecar(folder: string): Promise<Record<string, Metafile>>;
 
 export interface Origin {
   origin: string;

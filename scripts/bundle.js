@@ -1,70 +1,78 @@
-// Makes the sidecar start fast: `main.js` and everything the queueproxy role needs become one file
-// each, in the places tsc put the unbundled ones, so nothing else notices. Resolving and reading a
-// hundred small modules costs more than running them (docs/decisions/0014-sidecar-bundle.md).
+// Makes the sidecar start fast: everything the queueproxy role needs becomes one file, with V8's
+// compiled code beside it, and `main` runs that. Resolving, reading and compiling two hundred small
+// modules costs more than running them (docs/decisions/0014-sidecar-bundle.md).
 // Alone it prints what is inside: `node scripts/bundle.js [folder]`, default dist/.
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { BUNDLE, CODE_CACHE } from './sidecar-loader.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 /**
- * Built-ins that cost a millisecond or more, and native addons, are loaded when the module that
- * imports them runs for the first time. A plain external import would be hoisted to the top of the
- * file and loaded at every start, whoever needs it.
+ * Built-ins that cost a millisecond or more are loaded when something of theirs is used for the first
+ * time, packages only the uws engine needs when the module that imports them runs. A plain external
+ * import would be hoisted to the top of the file and loaded at every start, whoever needs it.
  */
 const LAZY =
-  /^(node:)?(async_hooks|child_process|crypto|dns|http|http2|https|inspector|os|tls|v8|worker_threads|zlib)(\/promises)?$|^uWebSockets\.js$/;
+  /^(node:)?(async_hooks|child_process|crypto|dns|http|http2|https|inspector|os|tls|v8|worker_threads|zlib)(\/promises)?$|^(uWebSockets\.js|ws)$/;
 
 /**
- * Parts of pino a sidecar has no use for, which would load `worker_threads`: transports in a thread
- * of their own, and the question whether this is the main thread, asked to know if a buffered
- * destination is to be flushed at exit.
+ * Parts of pino a sidecar has no use for: transports in a thread of their own; the question whether
+ * this is the main thread, asked to know if a buffered destination is to be flushed at exit; and an
+ * assertion library for one assertion.
  */
 const REPLACED = {
   'thread-stream': 'module.exports = class { constructor() { throw new Error("not bundled"); } };',
   worker_threads: 'module.exports = { isMainThread: true };',
+  assert: 'module.exports = (value, text) => { if (!value) throw new Error(text); };',
 };
-const IN_PINO = /node_modules\/pino\//;
+const IN_PINO = /node_modules\/(pino|sonic-boom)\//;
 
 const lazily = {
   name: 'load built-ins when first needed',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^(thread-stream|worker_threads)$/ }, ({ path, importer }) =>
+    onResolve({ filter: /^(assert|thread-stream|worker_threads)$/ }, ({ path, importer }) =>
       IN_PINO.test(importer) ? { path, namespace: 'replaced' } : undefined,
     );
     onResolve({ filter: LAZY }, ({ path, kind, namespace }) => {
       if (namespace === 'lazy' || kind === 'dynamic-import') return { path, external: true };
       return { path, namespace: 'lazy' };
     });
-    onLoad({ filter: /.*/, namespace: 'lazy' }, ({ path }) => ({
-      contents: `module.exports = require(${JSON.stringify(path)});`,
-      resolveDir: root,
-    }));
+    onLoad({ filter: /.*/, namespace: 'lazy' }, ({ path }) => ({ contents: lazyModule(path) }));
     onLoad({ filter: /.*/, namespace: 'replaced' }, ({ path }) => ({ contents: REPLACED[path] }));
   },
 };
 
-/** What main.ts loads stays outside of it: a role is loaded when it was chosen. */
+/** A module with every name of the built-in, each loading it when read. */
+function lazyModule(path) {
+  const name = JSON.stringify(path);
+  if (!isBuiltin(path)) return `module.exports = require(${name});`;
+  const keys = Object.keys(process.getBuiltinModule(path));
+  const getters = keys.map((key) => `get ${JSON.stringify(key)}() { return load().${key}; }`);
+  return `const load = () => require(${name}); module.exports = {${getters.join(', ')}};`;
+}
+
+/** What main.ts loads stays outside of it, except for the few lines that run the sidecar's file. */
 const rolesOutside = {
   name: 'roles stay outside',
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\/(cli|queueproxy|standalone)\// }, ({ path }) => ({
+    onResolve({ filter: /^\.\/queueproxy\/start\.ts$/ }, () => ({
+      path: join(root, 'scripts', 'sidecar-loader.js'),
+    }));
+    onResolve({ filter: /^\.\/(cli|standalone)\// }, ({ path }) => ({
       path: path.replace(/\.ts$/, '.js'),
       external: true,
     }));
   },
 };
 
-/** CommonJS inside an ES module looks for `require`. */
-const REQUIRE =
-  "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
-
 const common = {
   absWorkingDir: root,
   bundle: true,
-  format: 'esm',
   platform: 'node',
   target: 'node20',
   // Constants become literals; names stay, so stack traces can be read. Without it the hot loops
@@ -78,31 +86,46 @@ const common = {
   logLevel: 'warning',
 };
 
-/** Entry points of the sidecar: the role, and what its worker threads run. */
-const SIDECAR_ENTRIES = ['queueproxy/start', 'queueproxy/thread-main'].filter((entry) =>
-  existsSync(join(root, 'src', `${entry}.ts`)),
-);
+/** CommonJS, because V8 keeps compiled code of scripts only; its own address as modules have it. */
+const asScript = {
+  format: 'cjs',
+  define: { 'import.meta.url': 'importMetaUrl' },
+  banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
+};
+/** CommonJS inside an ES module looks for `require`. */
+const asModule = {
+  format: 'esm',
+  banner: {
+    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+  },
+};
+
+/** Source, output, how. Worker threads load theirs by URL, so it keeps the name tsc gave it. */
+const OUTPUTS = [
+  ['main', 'main.js', { format: 'esm', plugins: [rolesOutside] }],
+  ['queueproxy/start', `queueproxy/${BUNDLE}`, { ...asScript, plugins: [lazily] }],
+  ['queueproxy/thread-main', 'queueproxy/thread-main.js', { ...asModule, plugins: [lazily] }],
+];
 
 /**
  * Writes main.js and the sidecar's files into a folder that holds the output of tsc. Returns
- * esbuild's metafile of each, by entry.
+ * esbuild's metafile of each, by source.
  */
-export async function bundleSidecar(folder, { write = true } = {}) {
+export async function bundleSidecar(folder) {
+  const sidecar = join(folder, 'queueproxy');
+  // V8 recognises a cache by the length of its source only: never leave one beside another source.
+  rmSync(join(sidecar, CODE_CACHE), { force: true });
   const metafiles = {};
-  const one = async (entry, options) => {
-    const result = await build({
-      ...common,
-      ...options,
-      entryPoints: [`src/${entry}.ts`],
-      outfile: join(folder, `${entry}.js`),
-      write,
-    });
-    metafiles[entry] = result.metafile;
-  };
-  await one('main', { plugins: [rolesOutside] });
-  for (const entry of SIDECAR_ENTRIES) {
-    await one(entry, { plugins: [lazily], banner: { js: REQUIRE } });
+  for (const [source, output, options] of OUTPUTS) {
+    const entry = `src/${source}.ts`;
+    if (!existsSync(join(root, entry))) continue;
+    const outfile = join(folder, output);
+    const { metafile } = await build({ ...common, ...options, entryPoints: [entry], outfile });
+    metafiles[source] = metafile;
   }
+  const script = join(root, 'scripts', 'code-cache.js');
+  const { status } = spawnSync(process.execPath, [script, sidecar], { stdio: 'inherit' });
+  if (status !== 0) throw new Error('the bundled sidecar does not start');
   return metafiles;
 }
 

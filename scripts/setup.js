@@ -53,8 +53,9 @@ const sourcesMs = Math.max(
   newestSourceMs(join(root, 'src')),
   newestSourceMs(join(root, 'bench')),
   modifiedMs(join(root, 'tsconfig.json')),
-  modifiedMs(join(root, 'scripts', 'build.js')),
-  modifiedMs(join(root, 'scripts', 'bundle.js')),
+  ...['build', 'bundle', 'code-cache', 'sidecar-loader'].map((name) =>
+    modifiedMs(join(root, 'scripts', `${name}.js`)),
+  ),
   modifiedMs(join(root, 'node_modules', '.package-lock.json')),
 );
 if (modifiedMs(stamp) < sourcesMs) run(process.execPath, [join(root, 'scripts', 'build.js')]);
