@@ -9,6 +9,7 @@ import { type HoldingApp, startHoldingApp } from './holding-app.ts';
 import { openClient } from './raw-http.ts';
 import type { TortureOptions, TortureRow, TortureScenario } from './scenario.ts';
 import { type Sidecar, startSidecar } from './sidecar.ts';
+import { http2Row } from './sigterm-http2.ts';
 
 const IN_FLIGHT = 200;
 /** Among them; the rest wait for their answer's first byte. */
@@ -25,6 +26,7 @@ async function run(options: TortureOptions): Promise<readonly TortureRow[]> {
   const quietSeconds = options.seconds ?? (options.brief ? 1 : 5);
   return [
     ...(await firstSignal(quietSeconds, options)),
+    await http2Row(quietSeconds, options),
     await secondSignal('second-signal', 1, options),
   ];
 }

@@ -27,7 +27,7 @@ describe('a brief run', LIMIT, () => {
     expect(rows).toHaveLength(8);
   });
 
-  it('QP-120 to QP-125: SIGTERM cuts nobody, the second one ends at once', async () => {
+  it('QP-120 to QP-125, Q-16: SIGTERM cuts nobody, the second one ends at once', async () => {
     const rows = await sigterm.run(BRIEF);
     expect(failed(rows)).toEqual([]);
     expect(named(rows, 'in-flight')).toMatchObject({ whole: 200, toldToClose: 160 });
