@@ -11,6 +11,7 @@ import type { GateSeat } from '../proxy/gate-team.ts';
 import type { HttpServer } from '../proxy/types.ts';
 import type { LineSink } from '../telemetry/line-output.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { MetricSnapshot } from '../telemetry/metric-series.ts';
 import { waitLimitFor } from './handler.ts';
 import { duplicateDescriptors } from './listening-descriptors.ts';
 import type { QueueProxySettings } from './settings.ts';
@@ -57,6 +58,7 @@ export class RequestThreads {
   /** By thread and thread: where one sends its wakes to the other. */
   readonly #ports: (MessagePort | null)[][];
   readonly #threads: RequestThread[] = [];
+  #rejectedCount = 0;
 
   constructor(settings: QueueProxySettings, deps: RequestThreadsDeps) {
     const { threads, containerConcurrency } = settings;
@@ -120,8 +122,18 @@ export class RequestThreads {
     return this.#askAll({ do: 'finish' });
   }
 
-  snapshots(): Promise<ThreadSnapshot[]> {
-    return this.#askAll({ do: 'snapshot' }) as Promise<ThreadSnapshot[]>;
+  /** Metrics of each thread; a thread that cannot answer any more is left out. */
+  async snapshots(): Promise<MetricSnapshot[]> {
+    const asked = this.#threads.map((thread) => thread.ask({ do: 'snapshot' }).catch(() => null));
+    const answers = (await Promise.all(asked)) as (ThreadSnapshot | null)[];
+    const found = answers.filter((answer) => answer !== null);
+    this.#rejectedCount = found.reduce((sum, { rejectedCount }) => sum + rejectedCount, 0);
+    return found.map(({ metrics }) => metrics);
+  }
+
+  /** Requests the other threads refused for their framing, as of the last snapshots. */
+  get rejectedCount(): number {
+    return this.#rejectedCount;
   }
 
   async close(): Promise<void> {

@@ -1,8 +1,10 @@
 // Starts the sidecar as a process of its own: environment in, exit code out (QP-10, QP-13, QP-15,
 // QP-120 to QP-124). Everything of the process it touches is injected, so it runs in tests as well.
 
+import { readFileSync } from 'node:fs';
 import type { Clock } from '../clock/clock.ts';
 import { createLogger, type Logger, type LogLevel } from '../telemetry/logger.ts';
+import { cpuQuota, type ReadText, threadsWithin } from './cpu-quota.ts';
 import { type Environment, SettingsError } from './env-reader.ts';
 import { keepYoungGenerationSmall } from './process-memory.ts';
 import { QueueProxy } from './queue-proxy.ts';
@@ -21,6 +23,8 @@ export interface QueueProxyStartOptions {
   readonly printError: (line: string) => void;
   /** Default: JSON lines on stdout at the configured level. */
   readonly createLogger?: (level: LogLevel) => Logger;
+  /** Reads the cgroup's files (QP-16). */
+  readonly readText?: ReadText;
   /** Settles how much memory the process may take, once it listens. Default: keeps it small. */
   readonly limitMemory?: () => Promise<void>;
 }
@@ -49,7 +53,14 @@ export async function startQueueProxy(
   const settings = readSettings(options);
   if (settings === null) return null;
   const logger = (options.createLogger ?? defaultLogger)(settings.logLevel);
-  const started = new QueueProxy(settings, { ...options, logger });
+  const started = new QueueProxy(capThreads(settings, logger, options.readText ?? readText), {
+    ...options,
+    logger,
+    onFailure: () => {
+      logger.error({}, 'Failed to bring up queue-proxy, shutting down.');
+      options.exit(1);
+    },
+  });
   try {
     await started.start();
     await (options.limitMemory ?? keepYoungGenerationSmall)();
@@ -72,6 +83,28 @@ function readSettings(options: QueueProxyStartOptions): QueueProxySettings | nul
     options.printError(error.message);
     options.exit(1);
     return null;
+  }
+}
+
+/** QP-16: threads beyond the CPU quota would only take turns. */
+function capThreads(
+  settings: QueueProxySettings,
+  logger: Logger,
+  read: ReadText,
+): QueueProxySettings {
+  if (settings.threads === 1) return settings;
+  const cpus = cpuQuota(read);
+  const threads = threadsWithin(cpus, settings.threads);
+  if (threads === settings.threads) return settings;
+  logger.warn({ wanted: settings.threads, threads, cpus }, 'QUEUE_THREADS capped by the CPU quota');
+  return { ...settings, threads };
+}
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null; // There is no such file in this version of cgroups, or no cgroup at all.
   }
 }
 

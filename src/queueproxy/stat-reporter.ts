@@ -3,8 +3,13 @@
 // holds only the pod name; the scrape must work from the first moment.
 
 import type { Clock, TimerHandle } from '../clock/clock.ts';
-import type { RequestAccounting } from '../proxy/request-accounting.ts';
+import type { AccountingReport } from '../proxy/request-accounting.ts';
 import { emptyStat, encodeStat } from '../wire/stat.ts';
+
+/** The statistics of one thread, or of all of them together. */
+export interface ReportSource {
+  report(nowMs: number): AccountingReport;
+}
 
 const DEFAULT_PERIOD_MS = 1000;
 
@@ -12,7 +17,7 @@ export class StatReporter {
   /** The message to serve now. */
   current: Uint8Array;
   readonly #clock: Clock;
-  readonly #accounting: RequestAccounting;
+  readonly #accounting: ReportSource;
   readonly #podName: string;
   readonly #periodMs: number;
   readonly #startMs: number;
@@ -21,7 +26,7 @@ export class StatReporter {
   /** `periodMs` > 0; counts are published per second of it (QP-39). */
   constructor(
     podName: string,
-    accounting: RequestAccounting,
+    accounting: ReportSource,
     clock: Clock,
     periodMs = DEFAULT_PERIOD_MS,
   ) {
