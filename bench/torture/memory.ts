@@ -21,13 +21,14 @@ import { type Sidecar, startSidecar } from './sidecar.ts';
 
 const MIB = 1024 * 1024;
 const MAX_GROWTH_MB = 48;
-/** What sampling noise and the heap's breathing may look like over half a minute. */
-const MAX_SLOPE_MB_PER_MINUTE = 6;
+/** By how much the heap's breathing may lift the trend of the second half of a slow run. */
+const MAX_RISE_MB = 4;
 /** Shorter runs say nothing about a slope. */
 const MIN_SLOPE_SECONDS = 30;
 const SLOW_BYTES_PER_SECOND = 1_000_000;
 /** More than any slow run can move. */
 const ENDLESS_BYTES = 64 * 1024 * MIB;
+const SECONDS_PER_MINUTE = 60;
 const FRAMINGS: readonly Framing[] = ['length', 'chunked'];
 
 interface Sizes {
@@ -192,7 +193,7 @@ async function slowly(
       growthMb <= MAX_GROWTH_MB &&
       sips.length === FRAMINGS.length &&
       movedMib > 0 &&
-      (slope === null || slope <= MAX_SLOPE_MB_PER_MINUTE),
+      (slope === null || (slope * slowSeconds) / 2 / SECONDS_PER_MINUTE <= MAX_RISE_MB),
     seconds: slowSeconds,
     movedMib: round(movedMib),
     growthMb: round(growthMb),
