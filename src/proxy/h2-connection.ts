@@ -16,6 +16,17 @@ import type { Http2Module } from './h2-module.ts';
 import { readHttp2Head } from './h2-request-head.ts';
 import type { ExchangeHandler } from './types.ts';
 
+/** Errors of nghttp2 that are the client's, and what RFC 9113 calls them. */
+const CODE_OF_NGHTTP2_ERROR: Readonly<Record<number, number>> = {
+  [-505]: 1, // PROTOCOL_ERROR
+  [-510]: 5, // STREAM_CLOSED
+  [-513]: 5, // a frame for a stream that takes none any more
+  [-522]: 6, // FRAME_SIZE_ERROR
+  [-523]: 9, // COMPRESSION_ERROR
+  [-524]: 3, // FLOW_CONTROL_ERROR
+  [-531]: 1, // malformed message
+};
+
 /** What a connection needs of its server. */
 export interface Http2Host {
   readonly handler: ExchangeHandler;
@@ -51,6 +62,7 @@ export class Http2Connection {
     socket.allowHalfOpen = false;
     const session = http2.performServerHandshake(socket, SERVER_OPTIONS);
     this.#session = session;
+    nameErrors(session);
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     session.on('stream', onStream.bind(null, this));
     session.on('ping', () => this.#judge(this.#guard.onPing(), 'ping'));
@@ -148,6 +160,18 @@ export class Http2Connection {
     this.#session.destroy(undefined, Http2Code.ENHANCE_YOUR_CALM);
     this.host.onFlood(this, what);
   }
+}
+
+/**
+ * node:http2 ends a connection over any error of its client with INTERNAL_ERROR; the peer deserves
+ * to hear the one it made (RFC 9113 section 5.4.1).
+ */
+function nameErrors(session: ServerHttp2Session): void {
+  const destroy = session.destroy.bind(session);
+  session.destroy = (error?: Error, code?: number): void => {
+    const errno = (error as NodeJS.ErrnoException | undefined)?.errno;
+    destroy(error, code ?? (errno === undefined ? undefined : CODE_OF_NGHTTP2_ERROR[errno]));
+  };
 }
 
 /** The types know nothing of the fourth argument: every field as it came. */
