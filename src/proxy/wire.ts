@@ -81,19 +81,21 @@ export class Wire implements WriteOwner {
   }
 
   pause(): void {
-    this.#socket.pause();
     const handle = this.#handle;
-    if (handle === null || !handle.reading || this.#socket.destroyed) return;
-    handle.reading = false;
-    handle.readStop();
+    if (handle === null) this.#socket.pause();
+    else if (handle.reading && !this.#socket.destroyed) {
+      handle.reading = false;
+      handle.readStop();
+    }
   }
 
   resume(): void {
-    this.#socket.resume();
     const handle = this.#handle;
-    if (handle === null || handle.reading || this.#socket.destroyed) return;
-    handle.reading = true;
-    handle.readStart();
+    if (handle === null) this.#socket.resume();
+    else if (!handle.reading && !this.#socket.destroyed) {
+      handle.reading = true;
+      handle.readStart();
+    }
   }
 
   /** Writes latin1 text. */
