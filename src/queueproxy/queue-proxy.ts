@@ -23,6 +23,7 @@ import { RequestThreads } from './request-threads.ts';
 import type { QueueProxySettings } from './settings.ts';
 import { StatReporter } from './stat-reporter.ts';
 import { Telemetry } from './telemetry.ts';
+import { TlsPort } from './tls-port.ts';
 
 export interface QueueProxyDeps {
   readonly clock: Clock;
@@ -40,6 +41,8 @@ export interface QueueProxyPorts {
   readonly serving: number;
   readonly admin: number;
   readonly stats: number;
+  /** Null when there was no certificate at start (QP-160). */
+  readonly tls: number | null;
   /** Null when request metrics are off. */
   readonly metrics: number | null;
   /** Null when profiling is off. */
@@ -62,6 +65,8 @@ export class QueueProxy {
   readonly #threads: RequestThreads | null;
   readonly #stats: HttpServer;
   readonly #admin: HttpServer;
+  /** Null before `start`, and without a certificate. */
+  #tls: TlsPort | null = null;
   /** Null when no request log, metrics or traces are wanted. */
   readonly #telemetry: Telemetry | null;
   readonly #outlets: MetricsOutlets;
@@ -135,10 +140,11 @@ export class QueueProxy {
         listenAnywhere(this.#stats, bindAddress, statsPort),
       ]);
       await this.#threads?.start(this.#plane.server, serving);
+      const tls = await this.#listenTls();
       const metrics = await this.#outlets.listenMetrics();
       const profiling = await this.#outlets.listenProfiling();
       this.#outlets.startPushing();
-      this.#ports = { serving, admin, stats, metrics, profiling };
+      this.#ports = { serving, admin, stats, tls, metrics, profiling };
     } catch (error) {
       await this.close();
       throw error;
@@ -172,6 +178,7 @@ export class QueueProxy {
     await this.#drainer.drain();
     // Main first and admin last, so that late preStop calls and scrapes are answered (Q-17).
     await Promise.all([this.#plane.server.drain(), this.#threads?.drain()]);
+    await this.#tls?.server.drain();
     await this.#stats.drain();
     await this.#admin.drain();
     await this.#waitForTunnels();
@@ -198,8 +205,17 @@ export class QueueProxy {
     this.#drainer.reset();
     this.#prober.stop();
     this.#reporter.stop();
+    await this.#tls?.close();
     const parts = [this.#plane, this.#threads, this.#stats, this.#admin, this.#outlets];
     await Promise.all(parts.map((part) => part?.close()));
+  }
+
+  /** The TLS port lives in this thread, whatever the number of request threads. */
+  async #listenTls(): Promise<number | null> {
+    const { tls, tlsPort, bindAddress } = this.#settings;
+    const deps = { clock: this.#clock, logger: this.#logger, limits: REQUEST_LIMITS };
+    this.#tls = await TlsPort.open(tls, this.#plane.handler, deps);
+    return this.#tls === null ? null : listenAnywhere(this.#tls.server, bindAddress, tlsPort);
   }
 
   #createServer(handler: ExchangeHandler, limits: HttpServerLimits): HttpServer {

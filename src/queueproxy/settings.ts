@@ -1,11 +1,12 @@
 // The sidecar's configuration as one frozen value, from the environment Knative injects (QP-9) plus
 // a few variables of our own (QUEUE_…). Parsed once; everything after start trusts it.
 
-import { type HttpEngine, isHttpEngine } from '../proxy/http-engines.ts';
+import { type HttpEngine, isHttpEngine } from '../proxy/http-engine.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
 import { type Environment, EnvReader, SettingsError } from './env-reader.ts';
 import { type ObservabilitySettings, readObservability } from './observability.ts';
 import { parseReadinessProbes, type ReadinessProbe } from './readiness-probe.ts';
+import type { TlsSettings } from './tls-port.ts';
 
 export interface QueueProxySettings {
   /** Requests inside the app at once; below 1 = unlimited (QP-26). */
@@ -13,6 +14,8 @@ export interface QueueProxySettings {
   /** 0 = any free port, for tests and embedding. */
   readonly servingPort: number;
   readonly tlsPort: number;
+  /** Read only when there is a certificate. */
+  readonly tls: TlsSettings;
   readonly userPort: number;
   /** Whole request; 0 or less expires at once (QP-9). */
   readonly timeoutMs: number;
@@ -52,6 +55,8 @@ export interface QueueProxySettings {
   readonly warnings: readonly string[];
 }
 
+/** QP-12. */
+const CERTIFICATE_DIRECTORY = '/var/lib/knative/certs';
 const DEFAULT_ADMIN_PORT = 8022;
 const DEFAULT_STATS_PORT = 9090;
 const DEFAULT_METRICS_PORT = 9091;
@@ -92,6 +97,7 @@ export function parseQueueProxySettings(env: Environment): QueueProxySettings {
     ...identity,
     ...ports,
     httpEngine,
+    tls: readTls(reader),
     http2AutoDetection,
     readinessProbes,
     logLevel,
@@ -145,6 +151,16 @@ function readOwn(reader: EnvReader) {
       DEFAULT_PROBE_INTERVAL_MS,
       MIN_PROBE_INTERVAL_MS,
     ),
+  };
+}
+
+function readTls(reader: EnvReader): TlsSettings {
+  return {
+    certificateDirectory: reader.text('QUEUE_CERTIFICATE_DIRECTORY') || CERTIFICATE_DIRECTORY,
+    minVersion: reader.text('QUEUE_PROXY_TLS_MIN_VERSION'),
+    maxVersion: reader.text('QUEUE_PROXY_TLS_MAX_VERSION'),
+    cipherSuites: reader.text('QUEUE_PROXY_TLS_CIPHER_SUITES'),
+    curvePreferences: reader.text('QUEUE_PROXY_TLS_CURVE_PREFERENCES'),
   };
 }
 
