@@ -84,8 +84,7 @@ function compareRows(
       if (!request.isComplete) continue;
       findings.laxer.add(theirs.error ?? 'no error', bytes);
       if (KNOWN_LAXER.has(theirs.error ?? '') || request.method === 'PRI') return null;
-      const before = theirs.messages.at(-1);
-      if (theirs.error === 'HPE_CLOSED_CONNECTION' && before && saysProxyClose(before)) return null;
+      if (stopsAtProxyClose(theirs)) return null;
       return { kind: 'accepted alone', detail: `${request.method}, llhttp: ${theirs.error}` };
     }
     const violation = compareRequest(request, seen);
@@ -116,6 +115,7 @@ function judgeRest(
   const done = ours.requests.filter((request) => request.isComplete).length + ours.unforwardable;
   const index = done + ours.ownAnswers;
   const asterisks = theirs.messages.slice(0, index).filter((seen) => !reachesApp(seen)).length;
+  if (asterisks !== ours.ownAnswers && stopsAtProxyClose(theirs)) return null;
   if (asterisks !== ours.ownAnswers) return differs('own answers', ours.ownAnswers, asterisks);
   const missing = theirs.messages[index];
   if (missing === undefined || !missing.isComplete) return null;
@@ -171,6 +171,12 @@ function judgeEnd(run: RequestRun): Violation | null {
     return { kind: 'rejected, still forwarding', detail: last.framed };
   }
   return null;
+}
+
+/** llhttp reads on no further, for a reason a proxy must not share; see saysProxyClose. */
+function stopsAtProxyClose({ error, messages }: Opinion): boolean {
+  const last = messages.at(-1);
+  return error === 'HPE_CLOSED_CONNECTION' && last !== undefined && saysProxyClose(last);
 }
 
 /** `OPTIONS *` is answered by the server itself, so it is not in our list (QP-7). */
