@@ -59,7 +59,7 @@ const TABLE = {
     flag: 'http-engine',
     env: 'PILOTLIGHT_HTTP_ENGINE',
     fallback: 'net' as const,
-    parse: engine,
+    parse: oneOf('net', 'uws'),
   },
   logFormat: {
     flag: 'log-format',
@@ -87,6 +87,7 @@ export function up(
     domain,
     images,
     sidecar: sidecar as UpRequest['sidecar'],
+    httpEngine: settings.httpEngine as UpRequest['httpEngine'],
     startDir: process.cwd(),
     baseEnv: pick(context.env, PASSED_ON),
     programArgv: [process.execPath, fileURLToPath(new URL('../main.js', import.meta.url))],
@@ -137,9 +138,4 @@ function list(value: string): string[] {
 function image(value: string): string[] {
   parseImage(value);
   return [value];
-}
-
-function engine(value: string): 'net' {
-  if (value === 'net') return 'net';
-  throw new Error('net (uws is not built into the request path of this version)');
 }

@@ -35,6 +35,8 @@ export interface PlanSettings {
   baseEnv: Readonly<Record<string, string>>;
   /** Given to apps as K_GATEWAY; null = none. */
   gatewayUrl: string | null;
+  /** Further variables of queue-proxies; the pod's own values win. */
+  sidecarEnv?: Readonly<Record<string, string>>;
   /** Given to a queue-proxy that is a process: executable and arguments. */
   sidecarArgv: readonly string[];
 }
@@ -67,8 +69,8 @@ function buildSpec(
 ): Resolved<ContainerSpec> {
   const platform = platformVariables(pod, container, address, settings);
   const own = resolveEnv(container, pod, address, data, platform);
-  const env = { ...settings.baseEnv, ...own };
   const sidecar = isSidecar(container);
+  const env = { ...settings.baseEnv, ...(sidecar ? settings.sidecarEnv : null), ...own };
   const { cwd } = resolveWorkingDir(
     container.workingDir,
     pod.metadata.annotations?.[SOURCE_DIR_ANNOTATION],

@@ -2,10 +2,8 @@
 // a native addon that is loaded when its server is told to listen and never otherwise. Both hand the
 // same exchanges to the same handlers (decision 0002); what `uws` cannot pass is in docs/engines.md.
 
-import type { Clock } from '../clock/clock.ts';
-import type { Logger } from '../telemetry/logger.ts';
-import { createNetServer } from './net-server.ts';
-import type { ExchangeHandler, HttpServer, HttpServerLimits, ListenOptions } from './types.ts';
+import { createNetServer, type NetServerDeps } from './net-server.ts';
+import type { ExchangeHandler, HttpServer, ListenOptions } from './types.ts';
 import { loadUws } from './uws-module.ts';
 import type { UwsServer } from './uws-server.ts';
 
@@ -16,11 +14,8 @@ export function isHttpEngine(text: string): text is HttpEngine {
   return (HTTP_ENGINES as readonly string[]).includes(text);
 }
 
-export interface HttpServerDeps {
-  readonly limits: HttpServerLimits;
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
+/** `http2` is for `net`: `uws` has no way to hand a connection over. */
+export type HttpServerDeps = NetServerDeps;
 
 /** With `uws` its `listen` rejects with KN_ENGINE_UNAVAILABLE where the addon cannot be loaded. */
 export function createHttpServer(

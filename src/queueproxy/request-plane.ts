@@ -6,7 +6,7 @@
 import type { Clock } from '../clock/clock.ts';
 import type { Gate } from '../proxy/gate.ts';
 import { Http2Server } from '../proxy/h2-server.ts';
-import { createNetServer } from '../proxy/net-server.ts';
+import { createHttpServer } from '../proxy/http-engine.ts';
 import type { HttpServer, HttpServerLimits } from '../proxy/types.ts';
 import { UpstreamPools } from '../proxy/upstream-pools.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -59,7 +59,8 @@ export class RequestPlane {
     const limits = REQUEST_LIMITS;
     const { headTimeoutMs } = limits;
     const http2 = new Http2Server(this.handler, { clock, logger, headTimeoutMs });
-    this.server = createNetServer(this.handler, { limits, clock, logger, http2 });
+    const { httpEngine } = settings;
+    this.server = createHttpServer(httpEngine, this.handler, { limits, clock, logger, http2 });
   }
 
   /** Closes everything now; requests inside are cut. */

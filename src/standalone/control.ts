@@ -169,7 +169,7 @@ function startAgent(
   informers: InformerFactory,
   runtime: PipeRuntime,
 ): Promise<NodeAgent> {
-  const { images, startDir, baseEnv, sidecarArgv, localGatewayPort } = settings;
+  const { images, startDir, baseEnv, sidecarEnv, sidecarArgv, localGatewayPort } = settings;
   return startNodeAgent({
     client,
     informers,
@@ -183,6 +183,7 @@ function startAgent(
       images: buildImageMap(images),
       startDir,
       baseEnv,
+      sidecarEnv,
       sidecarArgv,
       gatewayUrl: `http://${LOOPBACK}:${localGatewayPort}`,
     },

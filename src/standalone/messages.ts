@@ -29,6 +29,8 @@ export interface UpSettings {
   startDir: string;
   /** PATH, HOME, USER, LANG, TMPDIR for pods. */
   baseEnv: Readonly<Record<string, string>>;
+  /** What queue-proxies get beside their pod's environment. */
+  sidecarEnv: Readonly<Record<string, string>>;
   /** Executable and arguments of a queue-proxy process. */
   sidecarArgv: readonly string[];
   /** Folder of container logs. */

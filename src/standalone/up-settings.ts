@@ -18,6 +18,8 @@ export interface UpRequest {
   domain: string | null;
   images: readonly string[];
   sidecar: 'hosted' | 'process';
+  /** Engine of the queue-proxies (docs/engines.md). */
+  httpEngine: 'net' | 'uws';
   startDir: string;
   baseEnv: Readonly<Record<string, string>>;
   /** The program itself: `node dist/main.js`. */
@@ -53,6 +55,7 @@ export async function chooseSettings(request: UpRequest, dataDir: string): Promi
       apiPort === null
         ? await nextFreePort('API server', DEFAULT_API_PORT, '--api-port')
         : await requirePort('API server', apiPort, '--api-port'),
+    sidecarEnv: { PILOTLIGHT_HTTP_ENGINE: request.httpEngine },
     sidecarArgv: [...request.programArgv, '--role', 'queueproxy'],
     logRoot: join(dataDir, 'logs'),
   };
