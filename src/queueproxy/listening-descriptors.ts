@@ -26,25 +26,24 @@ export async function duplicateDescriptors(server: Server, count: number): Promi
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     env: {},
   });
+  const failed = new Promise<never>((_resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', () => reject(new Error('the duplicating child ended')));
+  });
   try {
     const descriptors: number[] = [];
     while (descriptors.length < count) {
-      descriptors.push(
-        await new Promise<number>((resolve, reject) => {
-          child.once('error', reject);
-          child.once('exit', () => reject(new Error('the duplicating child ended')));
-          child.once('message', (_message, handle) => {
-            child.removeAllListeners();
-            kept.push(handle);
-            resolve((handle as unknown as SocketHandle).fd);
-          });
-          child.send('', original as never);
-        }),
-      );
+      const returned = new Promise<unknown>((resolve) => {
+        child.once('message', (_message, handle) => resolve(handle));
+      });
+      child.send('', original as never);
+      const handle = await Promise.race([returned, failed]);
+      kept.push(handle);
+      descriptors.push((handle as SocketHandle).fd);
     }
     return descriptors;
   } finally {
-    child.on('error', () => undefined);
+    failed.catch(() => undefined); // Its end is wanted from here on.
     child.kill('SIGKILL');
   }
 }
