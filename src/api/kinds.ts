@@ -233,6 +233,11 @@ export const Deployment = row('apps', 'v1', false, {
   subresources: ['status', 'scale'],
   columns: [],
 });
+export const EndpointSlice = row('discovery.k8s.io', 'v1', false, {
+  kind: 'EndpointSlice',
+  plural: 'endpointslices',
+  columns: [text('AddressType', '.addressType'), age],
+});
 export const HorizontalPodAutoscaler = row('autoscaling', 'v2', false, {
   kind: 'HorizontalPodAutoscaler',
   plural: 'horizontalpodautoscalers',
@@ -274,6 +279,7 @@ export const ALL_KINDS: readonly Kind[] = [
   ServiceAccount,
   Deployment,
   HorizontalPodAutoscaler,
+  EndpointSlice,
   Lease,
   CustomResourceDefinition,
   KnativeService,

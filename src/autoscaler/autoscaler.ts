@@ -12,7 +12,7 @@ import { controllerOf, joinKey, type KubeObject, objectKey } from '../api/object
 import type { Clock } from '../clock/clock.ts';
 import { Controller } from '../kube/controller.ts';
 import { EventRecorder } from '../kube/events.ts';
-import type { InformerFactory, KubeClient } from '../kube/types.ts';
+import type { InformerFactory, KubeClient, Reconciler } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { logWakePhase } from '../telemetry/wake.ts';
 import type { StatMessage } from '../wire/stat.ts';
@@ -23,6 +23,9 @@ import { ConfigWatch } from './config-watch.ts';
 import { type Decider, Deciders, type DecisionCause } from './deciders.ts';
 import type { DecisionPool } from './decision-pool.ts';
 import { summarize, viewDecisions } from './decisions-view.ts';
+import { HighAvailability } from './ha/high-availability.ts';
+import type { Ownership } from './ha/ownership.ts';
+import type { ReplicaSink } from './ha/replica-source.ts';
 import { HpaClass } from './hpa/hpa-class.ts';
 import { MetricReconciler } from './metric-reconciler.ts';
 import { MetricStore } from './metric-store.ts';
@@ -48,6 +51,17 @@ export interface AutoscalerOptions {
   resolveService: ResolveService;
   /** null = decide on this thread only. */
   pool: DecisionPool | null;
+  /** What several autoscalers share; absent = this is the only one. */
+  group?: AutoscalerGroup;
+}
+
+/** AS-166 to AS-180. */
+export interface AutoscalerGroup {
+  ownership: Ownership;
+  podIp: string;
+  /** The stat socket of every member. */
+  port: number;
+  onFatal: (error: unknown) => void;
 }
 
 export class Autoscaler {
@@ -55,6 +69,8 @@ export class Autoscaler {
   readonly #config: ConfigWatch;
   readonly #collector: Collector;
   readonly #deciders: Deciders;
+  readonly #store: MetricStore;
+  readonly #group: HighAvailability | null;
   readonly #probe: ActivatorProbe;
   readonly #pods: PodCounter;
   readonly #recorder: EventRecorder;
@@ -74,6 +90,7 @@ export class Autoscaler {
     this.#probe = new ActivatorProbe(options);
     this.#scrapeClient = createScrapeClient(clock);
     const store = new MetricStore();
+    this.#store = store;
     const pods = new PodCounter(informers.informer<Pod>(kinds.Pod));
     this.#pods = pods;
     const endpoints = informers.informer<Endpoints>(kinds.Endpoints).lister;
@@ -86,6 +103,7 @@ export class Autoscaler {
       logger,
       readyPods: (key) => pods.ready(key),
       pool: options.pool,
+      onDecided: (row) => this.#group?.decided(row),
     });
     this.#collector = new Collector({
       store,
@@ -117,10 +135,12 @@ export class Autoscaler {
     this.#podAutoscalers = new Controller({
       ...options,
       name: 'podautoscaler',
-      reconciler: this.#reconciler,
+      reconciler: this.#onlyOwn(this.#reconciler),
     });
-    this.#metrics = new Controller({ ...options, name: 'metric', reconciler: metricReconciler });
+    const reconciler = this.#onlyOwn(metricReconciler);
+    this.#metrics = new Controller({ ...options, name: 'metric', reconciler });
     this.#hpas = new HpaClass({ ...pass, ...options, config: this.#config, sks, metrics });
+    this.#group = options.group === undefined ? null : this.#join(options.group);
     this.#watch(pods);
   }
 
@@ -135,10 +155,12 @@ export class Autoscaler {
     this.#metrics.start();
     this.#podAutoscalers.start();
     this.#hpas.start();
+    this.#group?.start();
   }
 
   async stop(): Promise<void> {
     for (const unwatch of this.#unwatch) unwatch();
+    await this.#group?.stop();
     this.#config.stop();
     this.#deciders.stop();
     this.#collector.stop();
@@ -149,8 +171,28 @@ export class Autoscaler {
     await this.#options.pool?.close();
   }
 
-  /** AS-154: pushed stats, recorded and acted upon before this returns. */
-  stats(messages: readonly StatMessage[]): void {
+  /** AS-154, AS-173: pushed stats; those of own revisions are acted upon before this returns. */
+  stats(messages: StatMessage[]): void {
+    if (this.#group === null) this.#record(messages);
+    else this.#group.route(messages);
+  }
+
+  /** Whether this process could take over that bucket without losing its windows. */
+  isWarm(bucket: string): boolean {
+    return this.#group?.isWarm(bucket) ?? false;
+  }
+
+  /** AS-180: whether a client that asked for that bucket is at the right place. */
+  ownsBucket(bucket: string): boolean {
+    return this.#options.group?.ownership.isOwned(bucket) ?? true;
+  }
+
+  /** Another member wants a copy of the windows of that bucket; null = not ours to give. */
+  subscribe(bucket: string, sink: ReplicaSink): (() => void) | null {
+    return this.#group?.subscribe(bucket, sink) ?? null;
+  }
+
+  #record(messages: readonly StatMessage[]): void {
     for (const { namespace, name, stat } of messages) {
       const key = joinKey(namespace, name);
       const isRecorded = this.#collector.record(key, stat);
@@ -175,6 +217,34 @@ export class Autoscaler {
       revisions.push(summarize(decider, this.#pods.counts(decider.key), nowMs));
     }
     return `${JSON.stringify({ total: this.#deciders.size, revisions })}\n`;
+  }
+
+  /** AS-170. */
+  #onlyOwn(inner: Reconciler): Reconciler {
+    const { group } = this.#options;
+    if (group === undefined) return inner;
+    return {
+      reconcile: async (key) =>
+        group.ownership.owns(key) ? inner.reconcile(key) : Promise.resolve(undefined),
+    };
+  }
+
+  #join(group: AutoscalerGroup): HighAvailability {
+    return new HighAvailability({
+      ...this.#options,
+      ...group,
+      store: this.#store,
+      onOwnStats: (messages) => this.#record(messages),
+      onGained: () => this.#enqueueAll(),
+      onLost: (bucket) => this.#forget(group.ownership, bucket),
+    });
+  }
+
+  /** Unlike the reference (AS-170) nothing of a lost bucket goes on deciding here. */
+  #forget(ownership: Ownership, bucket: string): void {
+    const isLost = (key: string): boolean => ownership.bucketOf(key) === bucket;
+    for (const { key } of [...this.#deciders.all()]) if (isLost(key)) this.#deciders.delete(key);
+    for (const key of [...this.#collector.keys()]) if (isLost(key)) this.#collector.delete(key);
   }
 
   #onDecision(decider: Decider, previous: number, cause: DecisionCause): void {
@@ -230,6 +300,7 @@ export class Autoscaler {
     for (const pa of lister.list()) {
       this.#podAutoscalers.enqueue(objectKey(pa));
       this.#hpas.enqueue(objectKey(pa));
+      this.#metrics.enqueue(objectKey(pa));
     }
   }
 }

@@ -91,6 +91,10 @@ export class Collector {
     this.#options.store.release(collection.row);
   }
 
+  keys(): IterableIterator<string> {
+    return this.#collections.keys();
+  }
+
   /** AS-62, AS-63: a pushed stat. False when nobody collects for that revision. */
   record(key: string, stat: Stat): boolean {
     const collection = this.#collections.get(key);
@@ -108,7 +112,9 @@ export class Collector {
     const { store } = this.#options;
     const { stableSeconds, panicSeconds } = windowsOf(metric);
     const row = store.retain(key);
-    store.startWindows(row, stableSeconds, panicSeconds);
+    if (store.takeWarm(row, FLAG.warmWindows)) {
+      store.resizeWindows(row, stableSeconds, panicSeconds, this.#nowSecond());
+    } else store.startWindows(row, stableSeconds, panicSeconds);
     store.setFlag(row, FLAG.weighted, isWeightedAggregation(metric.metadata.annotations));
     store.setFlag(row, FLAG.collecting, true);
     const collection: Collection = {

@@ -6,7 +6,7 @@
 
 import { CONFIGURATION_LABEL, REVISION_LABEL } from '../api/labels.ts';
 import type { Clock } from '../clock/clock.ts';
-import { FLAG, type MetricSlab } from '../shm/metric-columns.ts';
+import { FLAG, INPUT, type MetricSlab, STATE } from '../shm/metric-columns.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { DecisionPool } from './decision-pool.ts';
 import { delaySlots } from './delay-window.ts';
@@ -69,6 +69,8 @@ export interface DecidersOptions {
   /** null = always decide on this thread. */
   pool: DecisionPool | null;
   maxInlineDecisions?: number;
+  /** A decision was made on that row, whether or not observers hear of it. */
+  onDecided?: (row: MetricRow) => void;
 }
 
 export class Deciders {
@@ -166,17 +168,23 @@ export class Deciders {
       row,
       isInWorker: false,
     };
-    if (spec.scaleDownDelayMs > 0) {
+    const isWarm = store.takeWarm(row, FLAG.warmState);
+    if (isWarm) takeOver(decider);
+    else {
+      const state = initialScaleState(Math.max(0, ready), ebc, clock.nowMs());
+      writeState(row.slab.cells, row.at, state);
+      store.setFlag(row, FLAG.delayed, false);
+    }
+    const hasDelay = (row.slab.cells[row.at + INPUT.flags]! & FLAG.delayed) !== 0;
+    if (spec.scaleDownDelayMs > 0 && !hasDelay) {
       store.startDelay(row, delaySlots(spec.scaleDownDelayMs));
       store.setFlag(row, FLAG.delayed, true);
     }
-    const state = initialScaleState(Math.max(0, ready), ebc, clock.nowMs());
-    writeState(row.slab.cells, row.at, state);
     store.setInput(row, 'readyPods', ready);
     this.#writeSpec(decider);
     store.setFlag(row, FLAG.deciding, true);
     this.#deciders.set(key, decider);
-    this.#ticker.add(decider);
+    this.#ticker.add(decider, isWarm ? untilNextTick(row, clock.nowMs()) : undefined);
     return decider;
   }
 
@@ -200,7 +208,10 @@ export class Deciders {
     if (this.#deciders.get(decider.key) !== decider) return;
     const { row } = decider;
     const outcome = decideRow(row.slab, row.at, this.#options.clock.nowMs());
-    if (outcome >= OUTCOME.same) this.#publish(decider, 'poke');
+    if (outcome >= OUTCOME.same) {
+      this.#options.onDecided?.(row);
+      this.#publish(decider, 'poke');
+    }
     if (outcome === OUTCOME.busy && attempt < MAX_POKE_RETRIES) {
       this.#options.clock.setTimer(0, () => this.#pokeNow(decider, attempt + 1));
     }
@@ -216,7 +227,9 @@ export class Deciders {
     const nowMs = this.#options.clock.nowMs();
     for (const decider of due) {
       const { row } = decider;
-      if (decideRow(row.slab, row.at, nowMs) >= OUTCOME.same) this.#publish(decider, 'tick');
+      if (decideRow(row.slab, row.at, nowMs) < OUTCOME.same) continue;
+      this.#options.onDecided?.(row);
+      this.#publish(decider, 'tick');
     }
   }
 
@@ -252,6 +265,7 @@ export class Deciders {
       // A row that was moved meanwhile was decided in its old place: decide it again.
       const isMoved = decider.row.slab !== slab || decider.row.at !== rows[index];
       const outcome = isMoved ? OUTCOME.busy : (outcomes?.[index] ?? OUTCOME.busy);
+      if (outcome >= OUTCOME.same) this.#options.onDecided?.(decider.row);
       if (outcome === OUTCOME.changed) this.#publish(decider, 'tick');
       else if (outcome === OUTCOME.busy) missed.push(decider);
     });
@@ -268,4 +282,18 @@ export class Deciders {
     decider.excessBurstCapacity = state.excessBurstCapacity;
     if (hasChanged) this.#observe(decider, previous, cause);
   }
+}
+
+/** A state copied from the process that decided before goes on where it was (AS-178). */
+function takeOver(decider: Decider): void {
+  const { slab, at } = decider.row;
+  const state = readState(slab.cells, at);
+  decider.recommendation = state.recommendation;
+  decider.excessBurstCapacity = state.excessBurstCapacity;
+}
+
+/** A decision taken over keeps the rhythm of the process that decided before. */
+function untilNextTick({ slab, at }: MetricRow, nowMs: number): number {
+  const leftMs = slab.cells[at + STATE.decidedMs]! + TICK_MS - nowMs;
+  return Math.min(Math.max(0, leftMs), TICK_MS - 1);
 }

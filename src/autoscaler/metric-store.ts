@@ -5,6 +5,7 @@
 
 import {
   cellsPerRow,
+  FLAG,
   INPUT,
   MetricSlab,
   type RowShape,
@@ -45,7 +46,17 @@ interface SlabClass {
   free: { slab: MetricSlab; at: number }[];
 }
 
+/** Hears of what another process needs to know to take over (AS-178 improved on). */
+export interface StoreObserver {
+  recorded(row: MetricRow, second: number, concurrency: number, rate: number): void;
+  /** Windows were started or resized: the row is to be copied anew. */
+  reshaped(row: MetricRow): void;
+  freed(row: MetricRow): void;
+}
+
 export class MetricStore {
+  /** Null in a process that is alone. */
+  observer: StoreObserver | null = null;
   readonly #rows = new Map<string, MetricRow>();
   readonly #classes = new Map<string, SlabClass>();
 
@@ -78,6 +89,7 @@ export class MetricStore {
     row.users -= 1;
     if (row.users > 0) return;
     this.#rows.delete(row.key);
+    this.observer?.freed(row);
     this.setInput(row, 'flags', 0);
     this.#classOf(row.slab.shape).free.push({ slab: row.slab, at: row.at });
   }
@@ -112,6 +124,7 @@ export class MetricStore {
     initWindow(slab.cells, slab.stableRateAt(at), stableSeconds, stableCapacity);
     initWindow(slab.cells, slab.panicRateAt(at), panicSeconds, panicCapacity);
     slab.endInputs(at);
+    this.observer?.reshaped(row);
   }
 
   /** AS-92. */
@@ -129,6 +142,7 @@ export class MetricStore {
     resizeWindow(slab.cells, slab.stableRateAt(at), stableSeconds, nowSecond);
     resizeWindow(slab.cells, slab.panicRateAt(at), panicSeconds, nowSecond);
     slab.endInputs(at);
+    this.observer?.reshaped(row);
   }
 
   /** AS-114: an empty delay window of so many slots. */
@@ -136,6 +150,7 @@ export class MetricStore {
     this.#makeRoom(row, 1, 1, slots);
     const { slab, at } = row;
     initDelayWindow(slab.cells, slab.delayAt(at), slots, slab.shape.delayCapacity);
+    this.observer?.reshaped(row);
   }
 
   /** AS-79, AS-80: one stat into all four windows. */
@@ -147,6 +162,37 @@ export class MetricStore {
     recordValue(slab.cells, slab.stableRateAt(at), second, rate);
     recordValue(slab.cells, slab.panicRateAt(at), second, rate);
     slab.endInputs(at);
+    this.observer?.recorded(row, second, concurrency, rate);
+  }
+
+  /** All rows, in order of creation. */
+  rows(): IterableIterator<MetricRow> {
+    return this.#rows.values();
+  }
+
+  /**
+   * Fills `row` with a copy made in another process: `cells` are those of one row of `shape`.
+   * Nobody decides on it until a collection and a Decider take it over (`takeWarm`).
+   */
+  importRow(row: MetricRow, shape: RowShape, cells: Float64Array): void {
+    const source = MetricSlab.allocate(shape, 1);
+    source.cells.set(cells.subarray(0, source.cells.length));
+    const { slab: before, at: beforeAt } = row;
+    const { slab: to, at: toAt } = this.#take(shape);
+    copyRow(source, 0, to, toAt);
+    const kept = FLAG.weighted | FLAG.rps | FLAG.silenceIsZero | FLAG.delayed;
+    const flags = source.cells[INPUT.flags]! & kept;
+    to.cells[toAt + INPUT.flags] = flags | FLAG.warmWindows | FLAG.warmState;
+    row.slab = to;
+    row.at = toAt;
+    this.#classOf(before.shape).free.push({ slab: before, at: beforeAt });
+  }
+
+  /** True once for a row that was copied from another process; its content then counts. */
+  takeWarm(row: MetricRow, flag: number): boolean {
+    const isWarm = (row.slab.cells[row.at + INPUT.flags]! & flag) !== 0;
+    if (isWarm) this.setFlag(row, flag, false);
+    return isWarm;
   }
 
   /** Bytes of shared memory in slabs. */
@@ -177,22 +223,7 @@ export class MetricStore {
     const { slab: from, at: fromAt } = row;
     const { slab: to, at: toAt } = this.#take(shape);
     lock(from, fromAt);
-    const prefix = from.stableConcurrencyAt(0);
-    for (let cell = INPUT.target; cell < prefix; cell += 1) {
-      to.cells[toAt + cell] = from.cells[fromAt + cell]!;
-    }
-    copyWindow(
-      from.cells,
-      from.stableConcurrencyAt(fromAt),
-      to.cells,
-      to.stableConcurrencyAt(toAt),
-    );
-    copyWindow(from.cells, from.panicConcurrencyAt(fromAt), to.cells, to.panicConcurrencyAt(toAt));
-    copyWindow(from.cells, from.stableRateAt(fromAt), to.cells, to.stableRateAt(toAt));
-    copyWindow(from.cells, from.panicRateAt(fromAt), to.cells, to.panicRateAt(toAt));
-    if (from.shape.delayCapacity > 0) {
-      copyWindow(from.cells, from.delayAt(fromAt), to.cells, to.delayAt(toAt));
-    }
+    copyRow(from, fromAt, to, toAt);
     from.cells[fromAt + INPUT.flags] = 0;
     from.unlock(fromAt);
     row.slab = to;
@@ -242,6 +273,21 @@ function clearRow(slab: MetricSlab, at: number): void {
   initWindow(cells, slab.stableRateAt(at), 1, stableCapacity);
   initWindow(cells, slab.panicRateAt(at), 1, panicCapacity);
   if (delayCapacity > 0) initDelayWindow(cells, slab.delayAt(at), 1, delayCapacity);
+}
+
+/** Inputs, state, history and windows; `to` has at least the capacities of `from`. */
+function copyRow(from: MetricSlab, fromAt: number, to: MetricSlab, toAt: number): void {
+  const prefix = from.stableConcurrencyAt(0);
+  for (let cell = INPUT.target; cell < prefix; cell += 1) {
+    to.cells[toAt + cell] = from.cells[fromAt + cell]!;
+  }
+  copyWindow(from.cells, from.stableConcurrencyAt(fromAt), to.cells, to.stableConcurrencyAt(toAt));
+  copyWindow(from.cells, from.panicConcurrencyAt(fromAt), to.cells, to.panicConcurrencyAt(toAt));
+  copyWindow(from.cells, from.stableRateAt(fromAt), to.cells, to.stableRateAt(toAt));
+  copyWindow(from.cells, from.panicRateAt(fromAt), to.cells, to.panicRateAt(toAt));
+  if (from.shape.delayCapacity > 0) {
+    copyWindow(from.cells, from.delayAt(fromAt), to.cells, to.delayAt(toAt));
+  }
 }
 
 function lock(slab: MetricSlab, at: number): void {

@@ -72,6 +72,7 @@ function decideLocked(slab: MetricSlab, at: number, nowMs: number): Outcome {
   const before = readState(cells, at);
   const decision = decideScale(before, seen, spec, nowMs);
   noteHistory(slab, at, decision, nowMs);
+  cells[at + STATE.decidedMs] = nowMs;
   if (!decision.valid) return OUTCOME.invalid;
   if (decision.recordDelayed >= 0) {
     recordDelayed(cells, slab.delayAt(at), slot, decision.recordDelayed);

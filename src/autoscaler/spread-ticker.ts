@@ -33,10 +33,12 @@ export class SpreadTicker<T> {
     return this.#entries.size;
   }
 
-  add(item: T): void {
+  /** `dueInMs`: less than a period until the item is due first; absent = a whole period. */
+  add(item: T, dueInMs?: number): void {
     if (this.#entries.has(item)) return;
     this.#timer ??= this.#clock.setTicker(this.#slotMs, () => this.#tick(), { background: true });
-    const entry = { item, slot: (this.#count + 1) % SLOTS, isNew: true };
+    const slots = dueInMs === undefined ? 1 : Math.max(1, Math.ceil(dueInMs / this.#slotMs));
+    const entry = { item, slot: (this.#count + slots) % SLOTS, isNew: dueInMs === undefined };
     this.#entries.set(item, entry);
     this.#slots[entry.slot]!.add(entry);
   }

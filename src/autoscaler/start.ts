@@ -6,7 +6,7 @@ import type { Clock } from '../clock/clock.ts';
 import type { InformerFactory, KubeClient } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { ResolveService } from './activator-probe.ts';
-import { Autoscaler } from './autoscaler.ts';
+import { Autoscaler, type AutoscalerGroup } from './autoscaler.ts';
 import { createDecisionPool } from './decision-pool.ts';
 import { startStatServer } from './stat-server.ts';
 
@@ -29,6 +29,8 @@ export interface AutoscalerStartOptions {
   resolveService: ResolveService;
   /** Threads for ticks of more than 1,000 revisions; they start with the first such tick. */
   decisionThreads?: number;
+  /** What several autoscalers share; absent = this is the only one. */
+  group?: AutoscalerGroup;
 }
 
 export interface RunningAutoscaler {
@@ -57,6 +59,8 @@ export async function startAutoscaler(options: AutoscalerStartOptions): Promise<
       onStats: (messages) => autoscaler.stats(messages),
       decisions: (key) => autoscaler.decisions(key),
       overview: () => autoscaler.overview(),
+      ownsBucket: (bucket) => autoscaler.ownsBucket(bucket),
+      subscribe: (bucket, sink) => autoscaler.subscribe(bucket, sink),
     });
     return {
       port: server.port,

@@ -23,6 +23,8 @@ const start = async (port = 0): Promise<StatServer> => {
     },
     decisions: (key) => (key === 'default/hello' ? '{"revision":"default/hello"}' : null),
     overview: () => '{"total":0,"revisions":[]}',
+    ownsBucket: (bucket) => bucket === 'autoscaler-bucket-00-of-02',
+    subscribe: () => null,
   });
   return server;
 };

@@ -11,6 +11,9 @@ import type { Clock } from '../clock/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { KUBELET_PROBE_KEY, KUBELET_USER_AGENT_PREFIX } from '../wire/probe-headers.ts';
 import { decodeStatMessages, type StatMessage } from '../wire/stat.ts';
+import { REPLICA_PATH } from './ha/high-availability.ts';
+import { type ReplicaData, type ReplicaSocket, replicaBehavior } from './ha/replica-socket.ts';
+import type { ReplicaSink } from './ha/replica-source.ts';
 
 /** One frame; a batch of 100,000 revisions is about 7 MB. The connection is closed beyond. */
 export const MAX_FRAME_BYTES = 16 * 1024 * 1024;
@@ -34,6 +37,10 @@ export interface StatServerOptions {
   decisions: (key: string) => string | null;
   /** JSON of the present state of all revisions. */
   overview: () => string;
+  /** AS-180. */
+  ownsBucket: (bucket: string) => boolean;
+  /** Another autoscaler wants a copy of a bucket's windows; null = not ours to give. */
+  subscribe: (bucket: string, sink: ReplicaSink) => (() => void) | null;
 }
 
 export interface StatServer {
@@ -43,6 +50,7 @@ export interface StatServer {
 }
 
 type Socket = uws.WebSocket<object>;
+const BUCKET_HOST_PREFIX = 'autoscaler-bucket';
 
 /** Rejects with the bind error (`EADDRINUSE`, …) when the address cannot be had. */
 export async function startStatServer(options: StatServerOptions): Promise<StatServer> {
@@ -50,6 +58,8 @@ export async function startStatServer(options: StatServerOptions): Promise<StatS
   const sockets = new Set<Socket>();
   const state = { isStopping: false };
   const app = uws.App();
+  const replicas = new Set<ReplicaSocket>();
+  app.ws<ReplicaData>(`${REPLICA_PATH}/:bucket`, replicaBehavior(options, replicas, state));
   app.ws<object>('/*', websocketBehavior(options, sockets, state));
   app.get('/decisions/:namespace/:name', (response, request) => {
     const key = `${request.getParameter(0)}/${request.getParameter(1)}`;
@@ -64,6 +74,7 @@ export async function startStatServer(options: StatServerOptions): Promise<StatS
       state.isStopping = true;
       uws.us_listen_socket_close(listenSocket);
       for (const socket of [...sockets]) socket.end(RESTARTING_CODE, RESTARTING_REASON);
+      for (const socket of [...replicas]) socket.end(RESTARTING_CODE, RESTARTING_REASON);
       if (sockets.size > 0) await options.clock.sleep(CLOSE_GRACE_MS);
       app.close();
     },
@@ -82,8 +93,11 @@ function websocketBehavior(
     compression: uws.DISABLED,
     upgrade(response, request, context) {
       if (isProbe(request)) return void response.end();
-      // AS-180: this process owns every bucket, so such a host is served like any other.
-      const refusal = refuseUpgrade(request, state.isStopping, sockets.size);
+      const bucket = bucketOfHost(request.getHeader('host'));
+      const refusal =
+        bucket !== null && !options.ownsBucket(bucket)
+          ? '503 Service Unavailable'
+          : refuseUpgrade(request, state.isStopping, sockets.size);
       if (refusal !== null) return void response.writeStatus(refusal).end();
       response.upgrade({}, request.getHeader('sec-websocket-key'), '', '', context);
     },
@@ -110,6 +124,11 @@ function websocketBehavior(
       options.logger.info({ connections: sockets.size, code }, 'stat connection closed');
     },
   };
+}
+
+/** AS-180: the first label of a host that names a bucket. */
+function bucketOfHost(host: string): string | null {
+  return host.startsWith(BUCKET_HOST_PREFIX) ? (host.split('.')[0] ?? null) : null;
 }
 
 /** ACT-155: what a plain websocket library would refuse. Null = welcome. */

@@ -45,6 +45,10 @@ export const FLAG = {
   silenceIsZero: 32,
   /** The Decider was made with a scale-down delay (AS-114). */
   delayed: 64,
+  /** The windows were copied from another process and wait for their collection. */
+  warmWindows: 128,
+  /** The state was copied from another process and waits for its Decider. */
+  warmState: 256,
 } as const;
 
 export const STATE = {
@@ -58,9 +62,11 @@ export const STATE = {
   historyCount: 22,
   /** Unix ms of the entry into the present panic; panicSinceMs moves on with every overload. */
   panicEnteredMs: 23,
+  /** Unix ms of the last decision; 0 = none yet. */
+  decidedMs: 24,
 } as const;
 
-const HISTORY_AT = 24;
+const HISTORY_AT = 25;
 /** AS has no number for it: decisions that differ from the one before, newest overwrite oldest. */
 export const HISTORY_ENTRIES = 8;
 export const HISTORY = {

@@ -16,7 +16,7 @@ import { MemoryClient } from '../../kube/testing/memory-client.ts';
 import { type InformerFactory, isConflict } from '../../kube/types.ts';
 import { createLogger, type Logger } from '../../telemetry/logger.ts';
 import { emptyStat } from '../../wire/stat.ts';
-import { Autoscaler } from '../autoscaler.ts';
+import { Autoscaler, type AutoscalerGroup } from '../autoscaler.ts';
 
 export const NAMESPACE = 'default';
 const SYSTEM_NAMESPACE = 'knative-serving';
@@ -46,12 +46,14 @@ export class World {
   readonly #server: Server;
   #podNumber = 0;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, makeGroup?: (world: World) => AutoscalerGroup) {
     this.#server = server;
     const logger = collectLogs(this.logs);
     const random = (): number => 0.5;
     this.informers = createInformerFactory(this.client, { clock: this.clock, logger, random });
+    const group = makeGroup?.(this);
     this.autoscaler = new Autoscaler({
+      ...(group === undefined ? {} : { group }),
       client: this.client,
       informers: this.informers,
       clock: this.clock,
@@ -67,14 +69,17 @@ export class World {
     });
   }
 
-  static async start(config: Record<string, string> = {}): Promise<World> {
+  static async start(
+    config: Record<string, string> = {},
+    makeGroup?: (world: World) => AutoscalerGroup,
+  ): Promise<World> {
     const holder: { world: World | null } = { world: null };
     const server = createServer((_request, response) => {
       holder.world!.probeCount += 1;
       response.end(holder.world!.probeAnswer);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const world = new World(server);
+    const world = new World(server, makeGroup);
     holder.world = world;
     await world.setConfig(config);
     await world.informers.start();
