@@ -112,7 +112,7 @@ describe('children of a PodAutoscaler', () => {
 
   it('AS-35: a PodAutoscaler of another class is not touched', async () => {
     world = await World.start();
-    const annotations = { [`${P}class`]: 'hpa.autoscaling.knative.dev' };
+    const annotations = { [`${P}class`]: 'example.autoscaler.dev' };
     await world.createRevision('hello', { annotations });
     expect((await world.pa('hello')).status).toBeUndefined();
     expect(world.autoscaler.decisions(`${NAMESPACE}/hello`)).toBeNull();
