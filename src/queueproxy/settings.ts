@@ -2,6 +2,7 @@
 // a few variables of our own (QUEUE_…). Parsed once; everything after start trusts it.
 
 import { type HttpEngine, isHttpEngine } from '../proxy/http-engine.ts';
+import { type LogFormat, parseLogFormat } from '../telemetry/log-format.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
 import { type Environment, EnvReader, SettingsError } from './env-reader.ts';
 import { type ObservabilitySettings, readObservability } from './observability.ts';
@@ -36,6 +37,7 @@ export interface QueueProxySettings {
   readonly podName: string;
   readonly podIp: string;
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
   /** '' = all interfaces. */
   readonly bindAddress: string;
   readonly adminPort: number;
@@ -101,6 +103,7 @@ export function parseQueueProxySettings(env: Environment): QueueProxySettings {
     http2AutoDetection,
     readinessProbes,
     logLevel,
+    logFormat: parseLogFormat(loggingConfig),
     metrics:
       prometheus === null
         ? null

@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { Clock } from '../clock/clock.ts';
+import type { LogFormat } from '../telemetry/log-format.ts';
 import { createLogger, type Logger, type LogLevel } from '../telemetry/logger.ts';
 import { cpuQuota, type ReadText, threadsWithin } from './cpu-quota.ts';
 import { type Environment, SettingsError } from './env-reader.ts';
@@ -22,7 +23,7 @@ export interface QueueProxyStartOptions {
   /** Writes one line for people before there is a logger. */
   readonly printError: (line: string) => void;
   /** Default: JSON lines on stdout at the configured level. */
-  readonly createLogger?: (level: LogLevel) => Logger;
+  readonly createLogger?: (level: LogLevel, format: LogFormat) => Logger;
   /** Reads the cgroup's files (QP-16). */
   readonly readText?: ReadText;
   /** Settles how much memory the process may take, once it listens. Default: keeps it small. */
@@ -52,7 +53,7 @@ export async function startQueueProxy(
   });
   const settings = readSettings(options);
   if (settings === null) return null;
-  const logger = (options.createLogger ?? defaultLogger)(settings.logLevel);
+  const logger = (options.createLogger ?? defaultLogger)(settings.logLevel, settings.logFormat);
   const started = new QueueProxy(capThreads(settings, logger, options.readText ?? readText), {
     ...options,
     logger,
@@ -108,6 +109,6 @@ function readText(path: string): string | null {
   }
 }
 
-function defaultLogger(level: LogLevel): Logger {
-  return createLogger('queueproxy', { level });
+function defaultLogger(level: LogLevel, format: LogFormat): Logger {
+  return createLogger('queueproxy', { level, format });
 }
