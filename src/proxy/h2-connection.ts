@@ -157,7 +157,7 @@ export class Http2Connection {
 
   #judge(isFlood: boolean, what: string): void {
     if (!isFlood || this.#session.destroyed) return;
-    this.#session.destroy(undefined, Http2Code.ENHANCE_YOUR_CALM);
+    this.#session.destroy(new Error(`flood: ${what}`), Http2Code.ENHANCE_YOUR_CALM);
     this.host.onFlood(this, what);
   }
 }
