@@ -4,7 +4,7 @@
 // Alone it prints what is inside: `node scripts/bundle.js [folder]`, default dist/.
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
-import { isBuiltin } from 'node:module';
+import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -13,12 +13,14 @@ import { BUNDLE, CODE_CACHE } from './sidecar-loader.js';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 /**
- * Built-ins that cost a millisecond or more are loaded when something of theirs is used for the first
- * time, packages only the uws engine needs when the module that imports them runs. A plain external
- * import would be hoisted to the top of the file and loaded at every start, whoever needs it.
+ * pino and built-ins that cost a millisecond or more are loaded when something of theirs is used for
+ * the first time, packages only the uws engine needs when the module that imports them runs. A plain
+ * external import would be hoisted to the top of the file: loaded at every start, whoever needs it.
  */
-const LAZY =
-  /^(node:)?(async_hooks|child_process|crypto|dns|http|http2|https|inspector|os|tls|v8|worker_threads|zlib)(\/promises)?$|^(uWebSockets\.js|ws)$/;
+const ONLY_UWS = /^(uWebSockets\.js|ws)$/;
+const BUILT_INS =
+  /^(node:)?(async_hooks|child_process|crypto|dns|http|http2|https|inspector|os|tls|v8|worker_threads|zlib)(\/promises)?$/;
+const LAZY = new RegExp(`${ONLY_UWS.source}|${BUILT_INS.source}|^pino$`);
 
 /**
  * Parts of pino a sidecar has no use for: transports in a thread of their own; the question whether
@@ -39,19 +41,24 @@ const lazily = {
       IN_PINO.test(importer) ? { path, namespace: 'replaced' } : undefined,
     );
     onResolve({ filter: LAZY }, ({ path, kind, namespace }) => {
-      if (namespace === 'lazy' || kind === 'dynamic-import') return { path, external: true };
+      if (namespace === 'lazy' && path === 'pino') return undefined;
+      const isLateAnyway = namespace === 'lazy' || kind !== 'import-statement';
+      if (isLateAnyway) return { path, external: true };
       return { path, namespace: 'lazy' };
     });
-    onLoad({ filter: /.*/, namespace: 'lazy' }, ({ path }) => ({ contents: lazyModule(path) }));
+    onLoad({ filter: /.*/, namespace: 'lazy' }, ({ path }) => ({
+      contents: lazyModule(path),
+      resolveDir: root,
+    }));
     onLoad({ filter: /.*/, namespace: 'replaced' }, ({ path }) => ({ contents: REPLACED[path] }));
   },
 };
 
-/** A module with every name of the built-in, each loading it when read. */
+/** A module with every name of another, each loading it when read. */
 function lazyModule(path) {
   const name = JSON.stringify(path);
-  if (!isBuiltin(path)) return `module.exports = require(${name});`;
-  const keys = Object.keys(process.getBuiltinModule(path));
+  if (ONLY_UWS.test(path)) return `module.exports = require(${name});`;
+  const keys = Object.keys(createRequire(import.meta.url)(path));
   const getters = keys.map((key) => `get ${JSON.stringify(key)}() { return load().${key}; }`);
   return `const load = () => require(${name}); module.exports = {${getters.join(', ')}};`;
 }
@@ -86,9 +93,13 @@ const common = {
   logLevel: 'warning',
 };
 
-/** CommonJS, because V8 keeps compiled code of scripts only; its own address as modules have it. */
+/**
+ * CommonJS, because V8 keeps compiled code of scripts only. It requires what it would import later (a
+ * script that comes from the cache cannot import), and knows its address as modules do.
+ */
 const asScript = {
   format: 'cjs',
+  supported: { 'dynamic-import': false },
   define: { 'import.meta.url': 'importMetaUrl' },
   banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
 };

@@ -42,8 +42,8 @@ const clock = {
   sleep: (delayMs) => new Promise((done) => setTimeout(done, delayMs)),
 };
 
-const { script, exports } = runBundle(pathToFileURL(folder + sep), undefined);
-const running = await exports.startQueueProxy({
+const { script, exports: bundle } = runBundle(pathToFileURL(folder + sep), undefined);
+const running = await bundle.startQueueProxy({
   env: ENVIRONMENT,
   clock,
   random: Math.random,

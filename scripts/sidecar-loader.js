@@ -6,7 +6,7 @@
 const { readFileSync } = process.getBuiltinModule('node:fs');
 const { createRequire } = process.getBuiltinModule('node:module');
 const { fileURLToPath } = process.getBuiltinModule('node:url');
-const { constants, Script } = process.getBuiltinModule('node:vm');
+const { Script } = process.getBuiltinModule('node:vm');
 
 export const BUNDLE = 'start.cjs';
 export const CODE_CACHE = 'start.cache';
@@ -31,7 +31,6 @@ export function runBundle(folder, codeCache) {
   const script = new Script(BEFORE + readFileSync(filename, 'latin1') + AFTER, {
     filename,
     cachedData: codeCache,
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });
   const module = { exports: {} };
   const require = createRequire(filename);

@@ -1,7 +1,8 @@
 // The only home of pino. Every other module takes a Logger, so tests can pass a silent or a
 // collecting one. Messages are constant, variable parts are fields; values under secret-looking
 // names are redacted here, once, for everybody. Pino is set up when the first line is due, because
-// it takes a tenth of a sidecar's time to listening and a sidecar may have nothing to say until then.
+// it takes a tenth of a sidecar's time to listening and a sidecar may have nothing to say until
+// then.
 
 import { pino } from 'pino';
 import { callerOf, formatLogTime, type LogFormat } from './log-format.ts';

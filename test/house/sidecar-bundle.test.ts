@@ -1,10 +1,13 @@
 // What may be in the sidecar's bundle, and what it may load before it listens: every kilobyte is read
 // at every start of every pod (docs/decisions/0014-sidecar-bundle.md).
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleSidecar } from '../../scripts/bundle.js';
@@ -53,16 +56,32 @@ function runWithBundle(script: string, args: string[] = []): { stdout: string; s
   return { stdout: result.stdout, stderr: result.stderr };
 }
 
+const ENVIRONMENT = {
+  CONTAINER_CONCURRENCY: '0',
+  OBSERVABILITY_CONFIG: '{"requestMetrics":{"protocol":"prometheus"}}',
+  QUEUE_ADMIN_PORT: '0',
+  QUEUE_BIND_ADDRESS: '127.0.0.1',
+  QUEUE_METRICS_PORT: '0',
+  QUEUE_SERVING_PORT: '0',
+  QUEUE_SERVING_TLS_PORT: '0',
+  QUEUE_STATS_PORT: '0',
+  REVISION_IDLE_TIMEOUT_SECONDS: '1',
+  REVISION_RESPONSE_START_TIMEOUT_SECONDS: '1',
+  REVISION_TIMEOUT_SECONDS: '1',
+  SERVING_CONFIGURATION: 'c',
+  SERVING_LOGGING_CONFIG: '',
+  SERVING_LOGGING_LEVEL: 'info',
+  SERVING_NAMESPACE: 'n',
+  SERVING_POD: 'p',
+  SERVING_POD_IP: '127.0.0.1',
+  SERVING_READINESS_PROBE: '{"tcpSocket":{"host":"127.0.0.1","port":9}}',
+  SERVING_REVISION: 'r',
+  SERVING_SERVICE: 's',
+  USER_PORT: '9',
+};
+
 const START = `
-  const env = {
-    CONTAINER_CONCURRENCY: '0', QUEUE_SERVING_PORT: '0', QUEUE_SERVING_TLS_PORT: '0', USER_PORT: '9',
-    REVISION_TIMEOUT_SECONDS: '1', SERVING_READINESS_PROBE: '{"tcpSocket":{"host":"127.0.0.1","port":9}}',
-    SERVING_LOGGING_LEVEL: 'error', SERVING_NAMESPACE: 'n', SERVING_REVISION: 'r', SERVING_POD: 'p',
-    SERVING_POD_IP: '127.0.0.1', QUEUE_BIND_ADDRESS: '127.0.0.1', QUEUE_ADMIN_PORT: '0', QUEUE_STATS_PORT: '0',
-    QUEUE_METRICS_PORT: '0', SERVING_LOGGING_CONFIG: '', REVISION_RESPONSE_START_TIMEOUT_SECONDS: '1',
-    REVISION_IDLE_TIMEOUT_SECONDS: '1', SERVING_SERVICE: 's', SERVING_CONFIGURATION: 'c',
-    OBSERVABILITY_CONFIG: '{"requestMetrics":{"protocol":"prometheus"}}',
-  };
+  const env = ${JSON.stringify(ENVIRONMENT)};
   const timer = (start, stop) => (ms, run) => { const t = start(run, ms); return { cancel: () => stop(t) }; };
   const clock = {
     nowMs: Date.now, monotonicMs: () => performance.now(), preciseNowMs: () => performance.now(),
@@ -70,7 +89,7 @@ const START = `
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   };
   const started = await bundle.startQueueProxy({
-    env, clock, random: () => 0.5, onSignal: () => undefined, exit: (code) => process.exit(code),
+    env: { ...env, SERVING_LOGGING_LEVEL: 'error' }, clock, random: () => 0.5, onSignal: () => undefined, exit: (code) => process.exit(code),
     printError: console.error, limitMemory: async () => undefined,
   });`;
 
@@ -118,6 +137,20 @@ describe('the sidecar bundle', () => {
         stderr: 'required key CONTAINER_CONCURRENCY missing value\n',
       });
     }
+  });
+
+  it('runs from its compiled code in a process of its own, and ends at the second signal', async () => {
+    const child = spawn(process.execPath, [join(folder, 'main.js')], { env: ENVIRONMENT });
+    const errors = text(child.stderr);
+    const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+    expect(JSON.parse(line)).toMatchObject({ message: 'Starting queue-proxy' });
+    const exited = once(child, 'exit');
+    child.kill('SIGTERM');
+    // A second signal may only follow once the first was taken.
+    await once(createInterface(child.stdout), 'line');
+    child.kill('SIGTERM');
+    expect(await exited).toEqual([1, null]);
+    expect(await errors).toBe('');
   });
 
   it('listens without http2, TLS, crypto or worker threads loaded', () => {
