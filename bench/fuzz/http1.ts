@@ -86,6 +86,7 @@ function runCase(
   const violation = judge(subject, cuts, report);
   if (violation === null) return;
   const smallest = minimize(subject.bytes, (bytes) => {
+    options.onCase?.({ bytes, asked: subject.asked });
     const again = judgeEverywhere({ bytes, asked: subject.asked });
     return again?.kind === violation.kind;
   });

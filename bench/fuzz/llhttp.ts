@@ -106,6 +106,11 @@ class Llhttp {
       }
       // Short only behind a message that asks for another protocol.
       if (taken < rest.length && this.#isTunnel()) return false;
+      // Behind an upgrade that also closes, llhttp stands still without a word.
+      if (taken === 0) {
+        this.opinion.error = 'HPE_CLOSED_CONNECTION';
+        return false;
+      }
       rest = rest.subarray(taken);
     }
     return true;
