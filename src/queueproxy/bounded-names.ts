@@ -1,6 +1,6 @@
-// Small integers for strings clients choose (hosts, route tags), so that series of metrics are found
-// by number and no client can make their number grow: once all places are taken, further names
-// share `_OTHER`. Hot when metrics are on: one lookup per name and request.
+// Small integers for strings clients choose (hosts, route tags), so that series of metrics are
+// found by number and no client can make their number grow: once all places are taken, further
+// names share `_OTHER`. Hot when metrics are on: one lookup per name and request.
 
 /** Different names kept; further ones are counted as `_OTHER`. */
 const MAX_NAMES = 62;

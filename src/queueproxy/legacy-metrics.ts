@@ -1,5 +1,5 @@
-// The metrics up to 1.18 (QP-148 to QP-150), for dashboards still in use: counters and histograms of
-// whole milliseconds with the prefix `revision_`. Hot when switched on.
+// The metrics up to 1.18 (QP-148 to QP-150), for dashboards still in use: counters and histograms
+// of whole milliseconds with the prefix `revision_`. Hot when switched on.
 
 import { METRICS } from '../telemetry/metric-definitions.ts';
 import {

@@ -1,6 +1,6 @@
 // All metrics of the sidecar together: those of every request plane added up, the queue's depth as
-// it is now, the process (QP-145). Serves the Prometheus page and the OTLP push from the same
-// numbers. Cold: runs per scrape or push.
+// it is now, the process (QP-145). Serves the Prometheus page and the OTLP push from the
+// same numbers. Cold: runs per scrape or push.
 
 import type { Clock } from '../clock/clock.ts';
 import { METRICS, metricNamed } from '../telemetry/metric-definitions.ts';

@@ -1,8 +1,8 @@
 // What is observed and where it goes: OBSERVABILITY_CONFIG (QP-11), the variables of OpenTelemetry
-// and of the metrics listener (QP-9), and the older variables OBSERVABILITY_CONFIG replaced (QP-151),
-// which count where it says nothing. Unknown keys are ignored; invalid JSON and unknown protocols are
-// fatal; what an older sidecar could do but this one cannot is named in `warnings`. Plain data, so
-// that it can be copied to request threads. Cold: read once.
+// and of the metrics listener (QP-9), and the older variables OBSERVABILITY_CONFIG replaced
+// (QP-151), which count where it says nothing. Unknown keys are ignored; invalid JSON and unknown
+// protocols are fatal; what an older sidecar could do but this one cannot is named in `warnings`.
+// Plain data, so that it can be copied to request threads. Cold: read once.
 
 import type { EnvReader } from './env-reader.ts';
 import { DEFAULT_LOG_TEMPLATE } from './request-log/request-log.ts';

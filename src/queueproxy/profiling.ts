@@ -1,7 +1,7 @@
-// Profiling on 8008 (QP-166): GET only, paths as Go's net/http/pprof has them, so that
-// `go tool pprof http://pod:8008/debug/pprof/profile` works. CPU and heap are real, from V8's own
-// profilers; the execution trace of Go has no counterpart and says so. Loaded only when profiling is
-// enabled. Invariant: one profile at a time, because V8's profiler is one per process.
+// Profiling on 8008 (QP-166): GET only, paths as Go's net/http/pprof has them, so that `go tool
+// pprof http://pod:8008/debug/pprof/profile` works. CPU and heap are real, from V8's own profilers;
+// the execution trace of Go has no counterpart and says so. Loaded only when profiling is enabled.
+// Invariant: one profile at a time, because V8's profiler is one per process.
 
 import { Session } from 'node:inspector';
 import type { Clock } from '../clock/clock.ts';

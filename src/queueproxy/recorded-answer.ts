@@ -1,7 +1,7 @@
-// Which status and size are recorded for a request (QP-134 to QP-136): what the client got, with the
-// exceptions the reference makes and we keep: an upgrade is 200 with nothing, an app that broke off
-// is 500 with nothing, a client that left while running is 200 so far. A status after interim
-// answers is the final one. Pure. Hot when logs or metrics are on.
+// Which status and size are recorded for a request (QP-134 to QP-136): what the client got, with
+// the exceptions the reference makes and we keep: an upgrade is 200 with nothing, an app that broke
+// off is 500 with nothing, a client that left while running is 200 so far. A status after
+// interim answers is the final one. Pure. Hot when logs or metrics are on.
 
 import { type Exchange, Outcome } from '../proxy/types.ts';
 

@@ -1,7 +1,7 @@
 // The spans of one request (QP-153, QP-154): server, proxy, wait and client, each inside the one
-// before. A request that is not sampled has only its trace identifier, because the app is told about
-// it all the same (QP-70). Spans are built when the request is over. Hot when tracing is on; the
-// building is for sampled requests only.
+// before. A request that is not sampled has only its trace identifier, because the app is told
+// about it all the same (QP-70). Spans are built when the request is over. Hot when tracing is on;
+// the building is for sampled requests only.
 
 import type { Exchange } from '../proxy/types.ts';
 import type { Labels } from '../telemetry/metric-series.ts';

@@ -1,7 +1,7 @@
 // The observer in use: tells request log, metrics and tracer what they want to know of a request,
-// each of them only if it is on. Keeps the order of QP-17: the slot's metrics see only requests that
-// got one, the log and the server's metrics see what the client got (QP-18).
-// Hot when any of the three is on: one Observation, and no more clock than arrival, head and end.
+// each of them only if it is on. Keeps the order of QP-17: the slot's metrics see only requests
+// that got one, the log and the server's metrics see what the client got (QP-18). Hot when any of
+// the three is on: one Observation, and no more clock than arrival, head and end.
 
 import type { Clock } from '../clock/clock.ts';
 import { CompiledHeaderEdits } from '../proxy/header-edits.ts';

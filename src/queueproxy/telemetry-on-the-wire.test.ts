@@ -1,5 +1,5 @@
-// Telemetry of a whole sidecar on real sockets: what a collector receives (QP-157), what a scrape of
-// 9091 shows (QP-139 to QP-148), what the app sees of a trace (QP-70, QP-158).
+// Telemetry of a whole sidecar on real sockets: what a collector receives (QP-157), what a scrape
+// of 9091 shows (QP-139 to QP-148), what the app sees of a trace (QP-70, QP-158).
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';

@@ -1,6 +1,7 @@
 // Request log, metrics and traces of one request plane (QP-127 to QP-159), made from settings that
-// can be copied between threads: every thread has its own, and hands its metrics over as a snapshot.
-// Nothing exists when all three are off. The hot part is the observer; the rest is set-up and exit.
+// can be copied between threads: every thread has its own, and hands its metrics over as a
+// snapshot. Nothing exists when all three are off. The hot part is the observer; the rest is set-up
+// and exit.
 
 import type { Clock } from '../clock/clock.ts';
 import { LineOutput, type LineSink } from '../telemetry/line-output.ts';

@@ -1,5 +1,6 @@
 // How the process log names and writes its standing fields (QP-165): the part of zap's JSON
-// configuration that shapes a line. Cold: read once; `callerOf` runs per line, of which there are few.
+// configuration that shapes a line. Cold: read once; `callerOf` runs per line, of which there are
+// few.
 
 /** Keys of the standing fields; '' leaves a field out. */
 export interface LogFormat {

@@ -1,6 +1,6 @@
-// Pushes all metrics to a collector every interval, and once more at the end (QP-11, QP-123). Values
-// are cumulative, so a push that fails costs nothing but its moment: the next one brings everything.
-// Cold.
+// Pushes all metrics to a collector every interval, and once more at the end (QP-11, QP-123).
+// Values are cumulative, so a push that fails costs nothing but its moment: the next one brings
+// everything. Cold.
 
 import type { Clock, TimerHandle } from '../clock/clock.ts';
 import type { Labels, MetricSnapshot } from './metric-series.ts';
@@ -49,7 +49,7 @@ export class MetricPusher {
 
   async #send(): Promise<void> {
     const { clock, resource, collect, onFailure } = this.#deps;
-    this.#client ??= openOtlpClient(this.#endpoint);
+    this.#client ??= openOtlpClient(this.#endpoint, clock);
     const client = await this.#client;
     const snapshot = await collect();
     const moment = { startMs: this.#startMs, nowMs: clock.preciseNowMs() };

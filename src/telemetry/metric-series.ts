@@ -1,7 +1,8 @@
-// Series of metrics as plain typed arrays: counts per bucket and a sum for a histogram, one cell for
-// anything else. A group holds the metrics that share their labels, so one lookup by a small integer
-// finds all of them. Snapshots are plain data: threads post them to each other and `mergeSnapshots`
-// adds them up. Hot: `at` and `observe` run once per request; a series is made at its first use.
+// Series of metrics as plain typed arrays: counts per bucket and a sum for a histogram, one cell
+// for anything else. A group holds the metrics that share their labels, so one lookup by a small
+// integer finds all of them. Snapshots are plain data: threads post them to each other and
+// `mergeSnapshots` adds them up. Hot: `at` and `observe` run once per request; a series is made at
+// its first use.
 
 import type { MetricDefinition } from './metric-definitions.ts';
 

@@ -1,6 +1,7 @@
 // One OTLP destination with encoder and transport, all of it loaded on demand: nothing here is
 // imported before something is to be sent. Cold.
 
+import type { Clock } from '../clock/clock.ts';
 import type { SendResult } from './batch-queue.ts';
 import type { OtlpEndpoint } from './otlp-endpoint.ts';
 
@@ -13,12 +14,12 @@ export interface OtlpClient {
 }
 
 /** Never rejects: a transport that cannot be made refuses everything, with the reason. */
-export async function openOtlpClient(endpoint: OtlpEndpoint): Promise<OtlpClient> {
+export async function openOtlpClient(endpoint: OtlpEndpoint, clock: Clock): Promise<OtlpClient> {
   try {
     const encoder = await import('./otlp-encoder.ts');
     const transport =
       endpoint.protocol === 'grpc'
-        ? (await import('./otlp-grpc.ts')).createGrpcTransport(endpoint)
+        ? (await import('./otlp-grpc.ts')).createGrpcTransport(endpoint, clock)
         : (await import('./otlp-http.ts')).createHttpTransport(endpoint);
     return {
       send: (encode) => transport.send(encode(encoder)),

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import { gzipSync } from 'node:zlib';
+import type { Clock } from '../clock/clock.ts';
 import type { SendResult } from './batch-queue.ts';
 import type { OtlpEndpoint } from './otlp-endpoint.ts';
 import type { OtlpTransport } from './otlp-http.ts';
@@ -13,7 +14,7 @@ import type { OtlpTransport } from './otlp-http.ts';
 const RETRYABLE = new Set(['1', '4', '10', '11', '14', '15']);
 const PREFIX_BYTES = 5;
 
-export function createGrpcTransport(endpoint: OtlpEndpoint): OtlpTransport {
+export function createGrpcTransport(endpoint: OtlpEndpoint, clock: Clock): OtlpTransport {
   const ca = endpoint.caFile === '' ? {} : { ca: readFileSync(endpoint.caFile) };
   let session: ClientHttp2Session | null = null;
   const open = (): ClientHttp2Session => {
@@ -37,7 +38,9 @@ export function createGrpcTransport(endpoint: OtlpEndpoint): OtlpTransport {
           'user-agent': 'pilotlight-otlp-grpc',
           ...(endpoint.isGzip ? { 'grpc-encoding': 'gzip' } : {}),
         });
-        settle(stream, endpoint.timeoutMs, resolve);
+        const late = clock.setTimer(endpoint.timeoutMs, () => stream.close(), { background: true });
+        stream.on('close', () => late.cancel());
+        settle(stream, resolve);
         stream.end(framed(message, endpoint.isGzip));
       }),
     close: () => session?.destroy(),
@@ -54,13 +57,9 @@ function framed(message: Uint8Array, isGzip: boolean): Buffer {
   return frame;
 }
 
-function settle(
-  stream: ClientHttp2Stream,
-  timeoutMs: number,
-  resolve: (result: SendResult) => void,
-): void {
+function settle(stream: ClientHttp2Stream, resolve: (result: SendResult) => void): void {
   let status = '';
-  let reason = 'the collector closed the call';
+  let reason = 'the collector closed the call or did not answer in time';
   const note = (headers: Readonly<Record<string, unknown>>): void => {
     status = String(headers['grpc-status'] ?? status);
     const message = headers['grpc-message'];
@@ -72,10 +71,6 @@ function settle(
   stream.on('trailers', note);
   stream.on('error', (error) => {
     reason = error.message;
-  });
-  stream.setTimeout(timeoutMs, () => {
-    reason = 'the collector did not answer in time';
-    stream.close();
   });
   stream.resume();
   stream.on('close', () => {

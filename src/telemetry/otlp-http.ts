@@ -1,6 +1,6 @@
-// Sends OTLP over HTTP/1.1 (QP-157) on one kept-alive connection. What the collector answers decides
-// about the batch as the OTLP specification says: 429, 502, 503 and 504 may be tried again, anything
-// else that is no success may not. Loaded only when an OTLP exporter is configured.
+// Sends OTLP over HTTP/1.1 (QP-157) on one kept-alive connection. What the collector answers
+// decides about the batch as the OTLP specification says: 429, 502, 503 and 504 may be tried again,
+// anything else that is no success may not. Loaded only when an OTLP exporter is configured.
 
 import { readFileSync } from 'node:fs';
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';

@@ -1,6 +1,6 @@
-// Takes finished spans to where they are configured to go (QP-157): a collector over OTLP, or stdout
-// as JSON lines. Encoder and transport are loaded with the first batch, so that a sidecar without
-// traces to send never pays for them. Hot only in `export`, for sampled requests.
+// Takes finished spans to where they are configured to go (QP-157): a collector over OTLP, or
+// stdout as JSON lines. Encoder and transport are loaded with the first batch, so that a sidecar
+// without traces to send never pays for them. Hot only in `export`, for sampled requests.
 
 import type { Clock } from '../clock/clock.ts';
 import { BatchQueue, type SendResult } from './batch-queue.ts';
@@ -21,11 +21,13 @@ export interface SpanExporterDeps {
 export class SpanExporter {
   readonly #queue: BatchQueue<Span>;
   readonly #resource: Labels;
+  readonly #clock: Clock;
   #client: Promise<OtlpClient> | null = null;
 
   /** `target` is a collector, or the sink of the stdout exporter. */
   constructor(target: OtlpEndpoint | LineSink, deps: SpanExporterDeps) {
     this.#resource = deps.resource;
+    this.#clock = deps.clock;
     const send =
       'url' in target
         ? (spans: readonly Span[]) => this.#sendToCollector(target, spans)
@@ -51,7 +53,7 @@ export class SpanExporter {
   }
 
   async #sendToCollector(endpoint: OtlpEndpoint, spans: readonly Span[]): Promise<SendResult> {
-    this.#client ??= openOtlpClient(endpoint);
+    this.#client ??= openOtlpClient(endpoint, this.#clock);
     const client = await this.#client;
     return client.send((encoder) => encoder.encodeSpans(this.#resource, spans));
   }

@@ -206,7 +206,9 @@ function rootReader(expression: Expression): TextReader | null {
   return ROOT_TEXTS.get(names.join('.')) ?? null;
 }
 
-/** Numbers of a range are counted up to this; a larger one fails, as a log line would be endless. */
+/**
+ * Numbers of a range are counted up to this; a larger one fails, as a log line would be endless.
+ */
 const MAX_RANGE_COUNT = 10_000;
 
 function elementsOf(value: Value): (readonly [Value, Value])[] {

@@ -1,7 +1,8 @@
 // Parses a Go template into statements (QP-129). What Go refuses when it parses is refused here:
-// unknown functions, undeclared variables, unbalanced blocks. What Go finds out only while executing
-// (fields that do not exist, wrong arguments) is left to execution. `define`, `template` and `block`
-// are refused: a log line has no use for them. Cold: runs once, when the sidecar starts.
+// unknown functions, undeclared variables, unbalanced blocks. What Go finds out only while
+// executing (fields that do not exist, wrong arguments) is left to execution. `define`, `template`
+// and `block` are refused: a log line has no use for them. Cold: runs once, when the sidecar
+// starts.
 
 import { FUNCTION_NAMES } from './functions.ts';
 import { lex, TemplateError, type Token, TokenKind } from './lexer.ts';

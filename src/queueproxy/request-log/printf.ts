@@ -1,6 +1,6 @@
-// Go's fmt.Sprintf for the values a log template knows: the verbs v d s q t c x X o b U e E f F g G,
-// flags, width and precision. Mistakes print what Go prints (`%!d(string=x)`). Warm: runs per line
-// only where a template says `printf`.
+// Go's fmt.Sprintf for the values a log template knows: the verbs v d s q t c x X o b U e E f F g
+// G, flags, width and precision. Mistakes print what Go prints (`%!d(string=x)`). Warm: runs per
+// line only where a template says `printf`.
 
 import {
   formatDouble,

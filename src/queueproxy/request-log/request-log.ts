@@ -1,5 +1,6 @@
-// The request log (QP-127 to QP-138): one line to stdout per request after it ended. The template is
-// compiled once; one that does not parse means there is no log. Hot: `log` runs once per request.
+// The request log (QP-127 to QP-138): one line to stdout per request after it ended. The template
+// is compiled once; one that does not parse means there is no log. Hot: `log` runs once per
+// request.
 
 import type { Exchange } from '../../proxy/types.ts';
 import type { LineSink } from '../../telemetry/line-output.ts';

@@ -1,6 +1,6 @@
-// The values a request log template works on while it executes, and how Go prints them. Integers are
-// numbers, doubles are wrapped: Go treats the two as different types (QP-131), JavaScript does not.
-// Strings hold one byte per char. Hot only where `formatDouble` prints a latency.
+// The values a request log template works on while it executes, and how Go prints them. Integers
+// are numbers, doubles are wrapped: Go treats the two as different types (QP-131), JavaScript does
+// not. Strings hold one byte per char. Hot only where `formatDouble` prints a latency.
 
 /** A double, as distinct from an integer. */
 export class GoFloat {
@@ -55,7 +55,9 @@ export function isRecord(value: Value): value is GoRecord {
   return typeof value === 'object' && value !== null && 'member' in value;
 }
 
-/** Go's `%v` of a float64: shortest digits, exponent of two digits below 1e-4 and from 1e21 bits on. */
+/**
+ * Go's `%v` of a float64: shortest digits, exponent of two digits below 1e-4 and from 1e21 bits on.
+ */
 export function formatDouble(value: number): string {
   const size = Math.abs(value);
   if (size >= 1e-4 && size < 1e6) return String(value);
