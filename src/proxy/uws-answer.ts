@@ -20,6 +20,11 @@ import type { WebSocketRelay } from './uws-websocket.ts';
  */
 const MAX_STALLED_ENDS = 40;
 const EMPTY = Buffer.alloc(0);
+/** What the engine collects before it writes. */
+const CORK_BYTES = 16 * 1024;
+const LINE_END_BYTES = 2;
+/** Length of `HTTP/1.1 `. */
+const AFTER_VERSION = 9;
 
 export interface UwsAnswerOwner {
   /** Room again after congestion. */
@@ -70,14 +75,20 @@ export class UwsAnswer implements ClientAnswer {
     this.#cork();
   }
 
-  /** A refusal; the connection ends with it, because its framing cannot be trusted. */
+  /**
+   * A refusal; the connection ends with it at once, before the engine reads what follows as another
+   * request. Closing drops what lies in the engine's cork, unless it is more than fits: so the text
+   * is filled up with spaces, and its last line end is the one `writeStatus` adds.
+   */
   refuse(lead: string, body: string): void {
     const response = this.#response;
     if (response === null) return;
-    this.#owner.onAnswerEnding();
     this.#response = null;
-    const head = uwsReplyHead(lead, true).replace(/\r\nConnection: close/, '');
-    response.cork(() => response.writeStatus(head).end(body, true));
+    const filled = body.padEnd(CORK_BYTES, ' ');
+    const length = `\r\nContent-Length: ${filled.length + LINE_END_BYTES}\r\n`;
+    const head = lead.slice(AFTER_VERSION).replace(/\r\nContent-Length: \d+\r\n/, length);
+    response.writeStatus(head + filled);
+    response.close();
     this.#owner.onAnswerDone();
   }
 

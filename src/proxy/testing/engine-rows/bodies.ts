@@ -131,7 +131,7 @@ export const BODY_ROWS: readonly EngineRow[] = [
     says: 'an upload waits for an application that does not read',
     async run(bench) {
       await bench.start((connection) => connection.socket.pause());
-      const size = 100 * MIB;
+      const size = 64 * MIB;
       const client = await bench.send(post(`Content-Length: ${size}`));
       client.socket.write(Buffer.alloc(size));
       await bench.until(() => bench.handler.exchanges.length === 1);

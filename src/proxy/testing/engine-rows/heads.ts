@@ -329,6 +329,23 @@ export const HEAD_ROWS: readonly EngineRow[] = [
       await bench.ask(head('CONNECT a:1 HTTP/1.1', 'Host: a:1'), '405 No');
     },
   },
+  {
+    id: 'refuse-ends-all',
+    section: 'RFC 9112 6.3',
+    level: 'must',
+    says: 'what follows a refused head is never read as another request',
+    async run(bench) {
+      await bench.start(answering(OK));
+      const lengths = head('POST / HTTP/1.1', 'Host: h', 'Content-Length: 0', 'Content-Length: 9');
+      const coding = head('POST / HTTP/1.1', 'Host: h', 'Transfer-Encoding: identity');
+      for (const refused of [lengths, coding]) {
+        const client = await bench.send(`${refused}${GET}`);
+        await bench.closed(client);
+        expect(client.received.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 400']);
+      }
+      expect(bench.handler.events).toEqual([]);
+    },
+  },
   ...refusals.map(
     ([id, section, says, request, status]): EngineRow => ({
       id,
