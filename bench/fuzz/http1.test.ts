@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { describeCase, fuzzHttp1 } from './http1.ts';
+import { readRequests, readResponses } from './llhttp.ts';
 import { minimize } from './minimize.ts';
 import { OTHER } from './rejections.ts';
 
@@ -29,6 +30,28 @@ describe('HTTP/1.1 against llhttp', () => {
   it('the same seed makes the same run', () => {
     const run = (): unknown => fuzzHttp1({ seed: 7, mayGoOn: (cases) => cases < 60 });
     expect(run()).toEqual(run());
+  });
+});
+
+describe('llhttp, fed by hand', () => {
+  it('comes to an end behind an upgrade that also closes', () => {
+    const lines = [
+      'GET / HTTP/1.1',
+      'Host: h',
+      'Connection: upgrade, close',
+      'Upgrade: x',
+      '',
+      'rest',
+    ];
+    const { messages, error } = readRequests(Buffer.from(lines.join('\r\n')));
+    expect(messages).toHaveLength(1);
+    expect(error).toBe('HPE_CLOSED_CONNECTION');
+  });
+
+  it('reads on behind an interim answer to CONNECT', () => {
+    const text = 'HTTP/1.1 100\r\n\r\nHTTP/1.1 404\r\nContent-Length: 0\r\n\r\n';
+    const { messages } = readResponses(Buffer.from(text), 'CONNECT', true);
+    expect(messages.map(({ status }) => status)).toEqual([100, 404]);
   });
 });
 

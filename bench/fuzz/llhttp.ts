@@ -162,7 +162,8 @@ class Llhttp {
     message.keepAlive = keepAlive;
     this.opinion.messages.push(message);
     if (this.#type === HTTPParser.REQUEST) return READ_BODY;
-    if (isUpgrade || (this.requestMethod === 'CONNECT' && status! < 300)) return TUNNEL;
+    const isConnected = message.status >= 200 && message.status < 300;
+    if (isUpgrade || (this.requestMethod === 'CONNECT' && isConnected)) return TUNNEL;
     return message.status < 200 || this.requestMethod === 'HEAD' ? SKIP_BODY : READ_BODY;
   }
 }
