@@ -41,11 +41,7 @@ async function firstSignal(
   try {
     options.say(`${IN_FLIGHT} requests in flight, then SIGTERM`);
     const inside = await fill(sidecar, app);
-    const tunnel = await Answering.send(sidecar.port, 'GET', '/tunnel', [
-      'Connection: Upgrade',
-      'Upgrade: websocket',
-    ]);
-    await tunnel.untilReceived('101 Switching Protocols');
+    const tunnel = await openTunnel(sidecar, options);
     const startMs = performance.now();
     sidecar.child.kill('SIGTERM');
     const preStop = await Answering.send(sidecar.adminPort, 'GET', '/wait-for-drain', []);
@@ -75,6 +71,15 @@ async function fill(sidecar: Sidecar, app: HoldingApp): Promise<Answering[]> {
   }
   await app.untilHeld(IN_FLIGHT - UPLOADS);
   return inside;
+}
+
+/** Null on `uws`, which switches to nothing but whole websockets (docs/engines.md). */
+async function openTunnel(sidecar: Sidecar, options: TortureOptions): Promise<Answering | null> {
+  if (options.engine === 'uws') return null;
+  const headers = ['Connection: Upgrade', 'Upgrade: torture'];
+  const tunnel = await Answering.send(sidecar.port, 'GET', '/tunnel', headers);
+  await tunnel.untilReceived('101 Switching Protocols');
+  return tunnel;
 }
 
 /** QP-21, QP-114: probes fail at once, new connections are still served. */
@@ -126,16 +131,16 @@ async function whenQuiet(
 /** Everything inside ends as if nothing had happened. */
 async function finish(
   inside: readonly Answering[],
-  tunnel: Answering,
+  tunnel: Answering | null,
   app: HoldingApp,
 ): Promise<TortureRow> {
-  tunnel.socket.write('still here');
-  await tunnel.untilReceived('still here');
+  tunnel?.socket.write('still here');
+  await tunnel?.untilReceived('still here');
   for (const upload of inside.slice(STREAMS, STREAMS + UPLOADS)) {
     upload.socket.write('x'.repeat(UPLOAD_BYTES / 2));
   }
   app.release();
-  await tunnel.untilReceived('last words');
+  await tunnel?.untilReceived('last words');
   await Promise.all(inside.map((answering) => answering.untilClosed()));
   const isWhole = ({ received }: Answering, index: number): boolean => {
     if (index < STREAMS) return received.includes('data: last') && received.endsWith('0\r\n\r\n');
