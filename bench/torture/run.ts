@@ -7,6 +7,7 @@ import type { TortureRow, TortureScenario } from './scenario.ts';
 
 /** Loaded only when asked for. */
 const SCENARIOS: Readonly<Record<string, () => Promise<TortureScenario>>> = {
+  gate: async () => (await import('./gate.ts')).gate,
   memory: async () => (await import('./memory.ts')).memory,
   pauses: async () => (await import('./pauses.ts')).pauses,
   sigterm: async () => (await import('./sigterm.ts')).sigterm,

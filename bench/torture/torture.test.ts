@@ -2,6 +2,7 @@
 // `npm test` builds it before it starts the tests.
 
 import { describe, expect, it } from 'vitest';
+import { gate } from './gate.ts';
 import { memory } from './memory.ts';
 import { pauses } from './pauses.ts';
 import { BRIEF, type TortureRow } from './scenario.ts';
@@ -33,5 +34,19 @@ describe('a brief run', LIMIT, () => {
     expect(named(rows, 'in-flight')).toMatchObject({ whole: 200, toldToClose: 160 });
     expect(named(rows, 'exit')?.exitCode).toBe(0);
     expect(named(rows, 'second-signal')?.exitCode).toBe(1);
+  });
+
+  it.each([1, 4])(
+    'QP-26 to QP-32: the gate holds and loses nothing with %d threads',
+    async (threads) => {
+      const rows = await gate.run({ ...BRIEF, threads });
+      expect(failed(rows)).toEqual([]);
+      expect(named(rows, 'beyond-the-slots')).toMatchObject({ servedCount: 55, refusedCount: 20 });
+    },
+  );
+
+  it('QP-120 to QP-125: SIGTERM cuts nobody in any of four threads', async () => {
+    const rows = await sigterm.run({ ...BRIEF, threads: 4 });
+    expect(failed(rows)).toEqual([]);
   });
 });

@@ -210,7 +210,10 @@ class RequestThread {
   }
 
   #onDeath(error: Error): void {
-    for (const [id, settle] of this.#asked) settle({ kind: 'failure', id, error });
+    // Closed on purpose: what was asked of it before is over as well, and that is no failure.
+    for (const [id, settle] of this.#asked) {
+      settle(this.#closing ? { kind: 'reply', id, value: null } : { kind: 'failure', id, error });
+    }
     this.#asked.clear();
     if (this.#closing) return;
     this.#closing = true;
