@@ -171,6 +171,7 @@ function scrapeTargetOf(metric: Metric): ScrapeTarget | null {
     key: objectKey(metric),
     namespace: metric.metadata.namespace ?? '',
     serviceName: metric.spec.scrapeTarget,
+    isAddressable: true,
   };
 }
 

@@ -24,19 +24,22 @@ export interface ScrapeClient {
     port: number,
     headers: Readonly<Record<string, string>>,
   ): Promise<ScrapeResult>;
+  /** AS-77: over a connection of its own, so that a mesh chooses a pod each time. Never rejects. */
+  scrapeOnce(host: string, port: number): Promise<ScrapeResult>;
   close(): void;
 }
 
 export function createScrapeClient(clock: Clock): ScrapeClient {
   const agent = new Agent({ keepAlive: true, maxFreeSockets: MAX_IDLE_CONNECTIONS });
   return {
-    scrape: (host, port, headers) => scrapeOnce(agent, clock, host, port, headers),
+    scrape: (host, port, headers) => get(agent, clock, host, port, headers),
+    scrapeOnce: (host, port) => get(false, clock, host, port, {}),
     close: () => agent.destroy(),
   };
 }
 
-function scrapeOnce(
-  agent: Agent,
+function get(
+  agent: Agent | false,
   clock: Clock,
   host: string,
   port: number,

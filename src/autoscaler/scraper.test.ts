@@ -13,7 +13,6 @@ import {
   NO_ENDPOINTS,
   PODS_EXHAUSTED,
   type ScrapeOutcome,
-  SERVICE_SCRAPING_UNSUPPORTED,
   scrapeRevision,
 } from './scraper.ts';
 
@@ -87,7 +86,12 @@ async function scrape(
   }));
   const endpoints = { subsets } as unknown as Endpoints;
   return scrapeRevision(
-    { key: 'default/hello', namespace: 'default', serviceName: 'hello-private' },
+    {
+      key: 'default/hello',
+      namespace: 'default',
+      serviceName: 'hello-private',
+      isAddressable: true,
+    },
     60_000,
     NOW_MS,
     {
@@ -156,7 +160,7 @@ describe('scraping pods', () => {
     ],
   ])('AS-73: %s', async (_name, listener, failure) => {
     const port = await serve(listener);
-    expect(await scrape([{ port }, { port }])).toEqual({ stat: null, failure });
+    expect(await scrape([{ port }, { port }], 'disabled')).toEqual({ stat: null, failure });
   });
 
   it('AS-73: one answer too few means nothing is recorded', async () => {
@@ -179,11 +183,11 @@ describe('scraping pods', () => {
     expect(await scrape([])).toEqual({ stat: null, failure: null });
   });
 
-  it('AS-76: missing Endpoints are a failure of their own, service scraping another', async () => {
+  it('AS-76: missing Endpoints are a failure of their own', async () => {
     const client = createScrapeClient(systemClock);
     clients.push(client);
     const outcome = await scrapeRevision(
-      { key: 'default/hello', namespace: 'default', serviceName: 'missing' },
+      { key: 'default/hello', namespace: 'default', serviceName: 'missing', isAddressable: true },
       60_000,
       NOW_MS,
       {
@@ -195,6 +199,5 @@ describe('scraping pods', () => {
       },
     );
     expect(outcome.failure).toBe(NO_ENDPOINTS);
-    expect((await scrape([], 'enabled')).failure).toBe(SERVICE_SCRAPING_UNSUPPORTED);
   });
 });

@@ -1,7 +1,6 @@
 // Reads the stats of a revision's pods and makes one figure of them (AS-64 to AS-74). Pods are read
-// directly, by the address and port their private Endpoints name. Scraping through the Service, the
-// way through a mesh (AS-75, AS-76), is not offered: with mesh-compatibility-mode `enabled`, and
-// where `auto` would fall back to it, the scrape fails with a reason that says so.
+// directly, by the address and port their private Endpoints name; through the Service where the
+// mesh settings say so, or where `auto` finds that pods cannot be reached (AS-67, AS-68).
 
 import type { Endpoints, Pod } from '../api/core.ts';
 import { joinKey } from '../api/objects.ts';
@@ -10,6 +9,7 @@ import type { Stat } from '../wire/stat.ts';
 import { isPodReady, type PodCounter } from './pod-counter.ts';
 import { extrapolate, orderCandidates, sampleSize } from './sampling.ts';
 import type { ScrapeClient } from './scrape-client.ts';
+import { scrapeService } from './service-scraper.ts';
 
 /** Name of the queue-proxy's stat port in the private Endpoints. */
 export const STAT_PORT_NAME = 'http-autometric';
@@ -31,10 +31,6 @@ export const PODS_EXHAUSTED: ScrapeFailure = {
 export const DIRECT_SCRAPING_UNAVAILABLE: ScrapeFailure = {
   condition: 'CollectionFailed',
   message: 'all pod scrapes returned 503 error',
-};
-export const SERVICE_SCRAPING_UNSUPPORTED: ScrapeFailure = {
-  condition: 'CollectionFailed',
-  message: 'scraping through the service is not supported',
 };
 
 /** `stat` null without a failure = there was nothing to read (AS-70). */
@@ -62,6 +58,8 @@ export interface ScrapeTarget {
   namespace: string;
   /** Private Service of the revision. */
   serviceName: string;
+  /** AS-68: turned false for good once the Service answered where pods did not. */
+  isAddressable: boolean;
 }
 
 interface Candidate {
@@ -70,14 +68,31 @@ interface Candidate {
   isOld: boolean;
 }
 
-/** `stableWindowMs` is the age from which a pod counts as old (AS-70). */
+/** AS-67, AS-68. `stableWindowMs` is the age from which a pod counts as old (AS-70). */
 export async function scrapeRevision(
   target: ScrapeTarget,
   stableWindowMs: number,
   nowMs: number,
   deps: ScraperDeps,
 ): Promise<ScrapeOutcome> {
-  if (deps.mesh.mode === 'enabled') return { stat: null, failure: SERVICE_SCRAPING_UNSUPPORTED };
+  const { mode, podAddressability } = deps.mesh;
+  if (mode === 'disabled') return scrapePods(target, stableWindowMs, nowMs, deps);
+  if (mode === 'auto' && (target.isAddressable || podAddressability)) {
+    const outcome = await scrapePods(target, stableWindowMs, nowMs, deps);
+    if (outcome.failure !== DIRECT_SCRAPING_UNAVAILABLE || podAddressability) return outcome;
+  }
+  const readyPods = deps.pods.ready(target.key);
+  const outcome = await scrapeService(target, readyPods, stableWindowMs, deps.client);
+  if (outcome.failure === null && mode === 'auto') target.isAddressable = false;
+  return outcome;
+}
+
+async function scrapePods(
+  target: ScrapeTarget,
+  stableWindowMs: number,
+  nowMs: number,
+  deps: ScraperDeps,
+): Promise<ScrapeOutcome> {
   const endpoints = deps.endpoints.getByKey(joinKey(target.namespace, target.serviceName));
   if (endpoints === undefined) return { stat: null, failure: NO_ENDPOINTS };
   const candidates = findCandidates(deps.pods.pods(target.key), endpoints, stableWindowMs, nowMs);
