@@ -1,15 +1,16 @@
 // The threads that share one gate: what each of them shows the others about its queue, and how a
-// slot travels from one thread to another. A waiter is an object of its own thread, so a slot for it
-// is promised here: one waiter is claimed, one grant is added, and the owner is woken to collect it.
-// Invariant, per thread: waiters in its queue + its debts = claimable + grants + grants under way.
-// Only gate.ts calls this; warm: nothing here runs for a request that does not have to wait.
+// slot travels from one thread to another. A waiter is an object of its own thread, so a slot for
+// it is promised here: one waiter is claimed, one grant is added, and the owner is woken to
+// collect it. Invariant, per thread: waiters in its queue + its debts = claimable + grants +
+// grants under way. Only gate.ts calls this; warm: nothing here runs for a request that does not
+// have to wait.
 //
 //   Int32 index, from 80 + 64 * thread, 64 bytes apart:
 //     +0 claimable    waiters nobody has promised a slot; added to by the owner, taken by everybody
 //     +16 grants      promised slots; added to by everybody, collected by the owner
 //     +32 oldest      when the owner's first waiter arrived, ms; written by the owner only
 //     +48 mail        1 while a wake is under way to the owner; set by everybody, cleared by it
-//   Order: `oldest` is written before `claimable` grows; a grant is added before `mail` is looked at,
+//   Order: `oldest` is written before `claimable` grows; a grant is added before `mail` is looked
 //   and the owner clears `mail` before it collects, so no grant is left behind without a wake.
 
 /** Where the cells of the first thread begin; below are the gate's own. */

@@ -1,8 +1,8 @@
-// Further descriptors of one listening socket, one for each request thread. Threads must not share a
-// descriptor: the first to close it closes it for all, its number is given to the next connection,
-// and the others then act on a stranger. Node cannot duplicate a descriptor, but one that is sent to
-// a child and back arrives as a new one: a child that lives for that long does it (decision 0012).
-// Runs once, at start, and only with several threads.
+// Further descriptors of one listening socket, one for each request thread. Threads must not share
+// a descriptor: the first to close it closes it for all, its number is given to the next
+// connection, and the others then act on a stranger. Node cannot duplicate a descriptor, but one
+// that is sent to a child and back arrives as a new one: a child that lives for that long does it
+// (decision 0012). Runs once, at start, and only with several threads.
 
 import { spawn } from 'node:child_process';
 import type { Server } from 'node:net';

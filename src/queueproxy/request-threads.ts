@@ -1,7 +1,8 @@
 // The request threads beside the main one (QUEUE_THREADS above 1) and what the pod shares with
-// them: one gate, one set of statistics, one drain state, one readiness evaluation (QP-16). The main
-// thread serves requests too and is thread 0. A thread that ends by itself has lost requests and may
-// have held slots, so it is not replaced: the process says why and exits (QP-15, decision 0012).
+// them: one gate, one set of statistics, one drain state, one readiness evaluation (QP-16). The
+// main thread serves requests too and is thread 0. A thread that ends by itself has lost requests
+// and may have held slots, so it is not replaced: the process says why and exits (QP-15, decision
+// 0012).
 
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { Clock } from '../clock/clock.ts';

@@ -1,7 +1,7 @@
 // The gate's own source with every atomic access turned into a point where another thread may run.
 // Not a model: gate.ts and gate-team.ts are read from disk, their methods become generators, each
-// `Atomics.f(…)` becomes `yield ['f', …]` and each call of such a method `yield*`. Whoever drives the
-// generators performs the accesses, in the order it wants to try.
+// `Atomics.f(…)` becomes `yield ['f', …]` and each call of such a method `yield*`. Whoever drives
+// the generators performs the accesses, in the order it wants to try.
 
 import { readFileSync } from 'node:fs';
 import ts from 'typescript';
