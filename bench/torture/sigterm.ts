@@ -27,7 +27,8 @@ async function run(options: TortureOptions): Promise<readonly TortureRow[]> {
   const quietSeconds = options.seconds ?? (options.brief ? 1 : 5);
   return [
     ...(await firstSignal(quietSeconds, options)),
-    await http2Row(quietSeconds, options),
+    // `uws` has no HTTP/2 (docs/engines.md).
+    ...(options.engine === 'net' ? [await http2Row(quietSeconds, options)] : []),
     await secondSignal('second-signal', 1, options),
   ];
 }
