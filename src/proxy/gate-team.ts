@@ -10,7 +10,7 @@
 //     +16 grants      promised slots; added to by everybody, collected by the owner
 //     +32 oldest      when the owner's first waiter arrived, ms; written by the owner only
 //     +48 mail        1 while a wake is under way to the owner; set by everybody, cleared by it
-//   Order: `oldest` is written before `claimable` grows; a grant is added before `mail` is looked
+//   Order: `oldest` is written before `claimable` grows; a grant is added before `mail` is read,
 //   and the owner clears `mail` before it collects, so no grant is left behind without a wake.
 
 /** Where the cells of the first thread begin; below are the gate's own. */
