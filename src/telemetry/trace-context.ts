@@ -39,10 +39,16 @@ export function newSpanId(random: () => number): string {
   return id === '0000000000000000' ? '0000000000000001' : id;
 }
 
+/** Two digits per byte; a number's own `toString(16)` takes several times as long. */
+const HEX: readonly string[] = Array.from({ length: 256 }, (_unused, byte) =>
+  byte.toString(16).padStart(2, '0'),
+);
+
 function hex32(random: () => number): string {
-  return Math.floor(random() * 0x1_0000_0000)
-    .toString(16)
-    .padStart(8, '0');
+  const bits = (random() * 0x1_0000_0000) | 0;
+  return (
+    HEX[bits >>> 24]! + HEX[(bits >>> 16) & 0xff]! + HEX[(bits >>> 8) & 0xff]! + HEX[bits & 0xff]!
+  );
 }
 
 export interface Sampler {
