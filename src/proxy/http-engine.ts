@@ -1,6 +1,7 @@
-// Chooses the server engine. `net` is our codec on node:net and the default; `uws` is µWebSockets.js,
-// a native addon that is loaded when its server is told to listen and never otherwise. Both hand the
-// same exchanges to the same handlers (decision 0002); what `uws` cannot pass is in docs/engines.md.
+// Chooses the server engine. `net` is our codec on node:net and the default; `uws` is
+// µWebSockets.js, a native addon that is loaded when its server is told to listen and never
+// otherwise. Both hand the same exchanges to the same handlers (decision 0002); what `uws` cannot
+// pass is in docs/engines.md.
 
 import { createNetServer, type NetServerDeps } from './net-server.ts';
 import type { ExchangeHandler, HttpServer, ListenOptions } from './types.ts';

@@ -3,7 +3,8 @@
 // - unknown length: `write`, which takes all; while the client stalls nothing more is given to it;
 // - no body: `endWithoutBody()` without an argument, a relayed Content-Length being a plain header;
 // - a stalled client would be cut after ten seconds: `rearm`, called every few, tries a little.
-// All writes are corked. `rest` is bounded by one read of the application, which is paused meanwhile.
+// All writes are corked. `rest` is bounded by one read of the application, which is paused
+// meanwhile.
 // Invariants: nothing is called on the response after its end; one head per answer.
 // Hot: once per read of an answer.
 
@@ -154,8 +155,8 @@ export class UwsAnswer implements ClientAnswer {
   }
 
   /**
-   * Tries to write a little: keeps the engine from giving up a stalled client, and makes it wait for
-   * room again after a pause or resume of the body made it forget.
+   * Tries to write a little: keeps the engine from giving up a stalled client, and makes it wait
+   * for room again after a pause or resume of the body made it forget.
    */
   rearm(): void {
     const response = this.#response;

@@ -1,7 +1,7 @@
 // One request on µWebSockets.js and the client behind it: the engine knows no connections, only
-// responses, so each request has a client of its own. Feeds the body to the exchange as fast as that
-// takes it, reads a bounded bit ahead of a held request, and keeps the engine's ten-second body timer
-// from firing while a body rests (`rearm`).
+// responses, so each request has a client of its own. Feeds the body to the exchange as fast as
+// that takes it, reads a bounded bit ahead of a held request, and keeps the engine's ten-second
+// body timer from firing while a body rests (`rearm`).
 // Invariants: `onAborted` is attached before anything else; every exchange begun is ended; the
 // response is not touched after its end; the engine's chunks are copied, it takes them back.
 // Hot: one per request.

@@ -1,6 +1,6 @@
 // Opens a port for µWebSockets.js. Its own `listen` succeeds on a port another process of its kind
-// already holds (SO_REUSEPORT), so a port is first tried with node:net, which notices, and given back
-// at once; only threads that join a port of their own process skip that.
+// already holds (SO_REUSEPORT), so a port is first tried with node:net, which notices, and given
+// back at once; only threads that join a port of their own process skip that.
 
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { createServer } from 'node:net';

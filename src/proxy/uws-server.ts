@@ -1,7 +1,7 @@
 // The second server engine: µWebSockets.js in front, everything behind the request head shared with
 // the default engine (decision 0002). What it cannot pass is listed in docs/engines.md. One app per
-// server, so one per thread; several threads may listen on one port (`shared`). An app left open when
-// its thread ends takes the process down with it: `close` before that.
+// server, so one per thread; several threads may listen on one port (`shared`). An app left open
+// when its thread ends takes the process down with it: `close` before that.
 // Hot: `#onRequest` runs once per request.
 
 import type {

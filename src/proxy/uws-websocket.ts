@@ -1,12 +1,13 @@
 // One websocket between a client on µWebSockets.js and an application on a byte tunnel. The engine
 // speaks frames only, so the application's side is read and written here with the two halves of
 // `ws`: its frame reader and its frame writer. Messages, pings of the application, close codes and
-// reasons pass; extensions do not (they are not offered), and the engine answers the client's pings.
+// reasons pass; extensions do not (they are not offered), and the engine answers the client's
+// pings.
 // Invariants: nothing is called on the socket after its close; the application's bytes are copied.
 
 import type { WebSocket } from 'uWebSockets.js';
 
-/** One message in either direction, which the engine must hold whole; above it the socket closes. */
+/** One message of either side, which the engine must hold whole; above it the socket closes. */
 export const MAX_WEBSOCKET_MESSAGE_BYTES = 16 * 1024 * 1024;
 /**
  * Bytes an application has not taken yet; the engine cannot stop reading a websocket, so above it
