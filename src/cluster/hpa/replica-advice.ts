@@ -51,7 +51,7 @@ export function adviseReplicas(
   return { replicas: cautiously(ratio, cautious, all.pods, currentReplicas), current };
 }
 
-/** Not measured: idle against a rise, busy against a fall. Not ready: idle against a rise, left out else. */
+/** Not measured: idle against a rise, busy against a fall. Not ready: idle against a rise. */
 function assume(pod: PodSample, ratio: number, target: number, isUtilization: boolean): PodSample {
   if (ratio > 1) return { ...pod, usage: 0 };
   const busy = isUtilization ? pod.full : target;
