@@ -136,10 +136,8 @@ export class NetExchange implements Exchange, UpstreamCaller {
       process.nextTick(failLater, this, problem);
       return;
     }
-    const connection = upstream.checkout(
-      isReplayable(this.#head),
-      this.#connection.stepMs(this.receivedMs),
-    );
+    const nowMs = this.#connection.stepMs(this.receivedMs);
+    const connection = upstream.checkout(isReplayable(this.#head), nowMs);
     if (connection !== null) this.#send(connection);
     else this.#startDial(upstream);
   }
@@ -235,10 +233,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
 
   onUpstreamHead(connection: UpstreamConnection): void {
     const head = connection.head;
-    if (head.status === 101) {
-      this.#onSwitch(connection);
-      return;
-    }
+    if (head.status === 101) return this.#onSwitch(connection);
     if (this.method === 'CONNECT' && head.status < 300) {
       // The client would take what follows for a tunnel, we for a body.
       const text = malformedResponse(head.text);
