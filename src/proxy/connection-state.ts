@@ -1,5 +1,5 @@
-// The states of a client connection of the `net` engine; their order matters: from LINGER on nothing
-// the client sends is of interest. ServerConnection draws the transitions.
+// The states of a client connection of the `net` engine; their order matters: from LINGER on
+// nothing the client sends is of interest. ServerConnection draws the transitions.
 
 export const State = {
   HEAD: 0,

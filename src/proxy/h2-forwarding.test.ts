@@ -34,7 +34,7 @@ function echo({ stream }: AppRequest): void {
 }
 
 describe('HTTP/2 requests', () => {
-  it('QP-3, QP-59: HTTP/2 in means HTTP/2 to the application, and its answer comes back', async () => {
+  it('QP-3, QP-59: HTTP/2 in means HTTP/2 to the application and back', async () => {
     const { ask } = bound(
       await start(({ stream }) => {
         stream.respond({ ':status': 418, 'x-app': 'yes' });
@@ -99,7 +99,7 @@ describe('HTTP/2 requests', () => {
     expect(harness?.handler.events).toContain('interim 103');
   });
 
-  it('QP-65, QP-67, QP-68: hop-by-hop fields go, the peer is appended, the rest passes', async () => {
+  it('QP-65, QP-67, QP-68: hop-by-hop fields go, the peer is added, the rest passes', async () => {
     const { client } = bound(
       await start(({ stream }) => {
         stream.respond({ ':status': 200, 'set-cookie': ['a=1', 'b=2'] }, { endStream: true });

@@ -168,7 +168,8 @@ export class Http2Upstream implements Http2CallHost {
     if (this.#goawayCode > 0) {
       const name = http2CodeName(this.#goawayCode);
       const lastId = this.#goawayLastId;
-      return `http2: server sent GOAWAY and closed the connection; LastStreamID=${lastId}, ErrCode=${name}`;
+      const end = 'http2: server sent GOAWAY and closed the connection';
+      return `${end}; LastStreamID=${lastId}, ErrCode=${name}`;
     }
     const error = this.#error;
     if (error !== null && error.syscall !== undefined) {

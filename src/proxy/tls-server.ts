@@ -1,5 +1,5 @@
-// TLS in front of the request plane (QP-4): terminates, lets ALPN choose, and hands the connection to
-// the same two paths as the open port. A client that speaks plain HTTP here is told so, which is
+// TLS in front of the request plane (QP-4): terminates, lets ALPN choose, and hands the connection
+// to the same two paths as the open port. A client that speaks plain HTTP here is told so, which is
 // why the first byte is looked at before node:tls sees the connection. node:tls is loaded with the
 // first `listen`. Not hot; what runs per request is behind `accept`.
 

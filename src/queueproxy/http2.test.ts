@@ -1,5 +1,5 @@
-// HTTP/2 and TLS through a whole sidecar: what the layers behind the request head make of it, how it
-// goes down, and curl as it comes with the system.
+// HTTP/2 and TLS through a whole sidecar: what the layers behind the request head make of it, how
+// it goes down, and curl as it comes with the system.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

@@ -34,7 +34,7 @@ export class CertificateFiles {
     return (await exists(this.#certificatePath)) && (await exists(this.#keyPath));
   }
 
-  /** Hands the pair to `use`, now and whenever it changed. Rejects when the first one is no good. */
+  /** Hands the pair to `use`, now and at every change. Rejects when the first one is no good. */
   async watch(use: (pem: CertificatePem) => Promise<void>): Promise<void> {
     await this.#read(use);
     this.#ticker = this.#clock.setTicker(REREAD_PERIOD_MS, () => void this.#reread(use), {

@@ -1,5 +1,5 @@
-// An HTTP/2 client session, a proxy that forwards everything and a node:http2 application behind it,
-// for tests of the HTTP/2 side. Real sockets on loopback.
+// An HTTP/2 client session, a proxy that forwards everything and a node:http2 application behind
+// it, for tests of the HTTP/2 side. Real sockets on loopback.
 
 import { once } from 'node:events';
 import {
