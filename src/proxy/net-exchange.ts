@@ -24,7 +24,6 @@ import { UpstreamPool } from './upstream-pools.ts';
 
 const LAST_CHUNK = '0\r\n';
 const EMPTY = Buffer.alloc(0);
-
 const Phase = { DECIDING: 0, DIALING: 1, SENT: 2, ANSWERING: 3, TUNNEL: 4, ENDED: 5 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
@@ -233,7 +232,10 @@ export class NetExchange implements Exchange, UpstreamCaller {
 
   onUpstreamHead(connection: UpstreamConnection): void {
     const head = connection.head;
-    if (head.status === 101) return this.#onSwitch(connection);
+    if (head.status === 101) {
+      this.#onSwitch(connection);
+      return;
+    }
     if (this.method === 'CONNECT' && head.status < 300) {
       // The client would take what follows for a tunnel, we for a body.
       const text = malformedResponse(head.text);
@@ -337,8 +339,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
     this.#continueWait?.stop();
     this.responseStarted = true;
     this.responseStatus = head.status;
-    const { answer } = this.#connection;
-    answer.start(head, this.minorVersion, this.closesAfter, this.#extraHeaders);
+    this.#connection.answer.start(head, this.minorVersion, this.closesAfter, this.#extraHeaders);
   }
 
   #onSwitch(connection: UpstreamConnection): void {
