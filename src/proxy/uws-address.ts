@@ -1,5 +1,5 @@
-// The text of a client's address from the bytes µWebSockets.js has of it, spelled as Node spells it:
-// IPv4 clients of an IPv6 listener are shown as IPv4, runs of zeros in IPv6 are shortened.
+// The text of a client's address from the bytes µWebSockets.js has of it, spelled as Node spells
+// it: IPv4 clients of an IPv6 listener are shown as IPv4, runs of zeros in IPv6 are shortened.
 // Hot: once per request.
 
 const IPV4_BYTES = 4;
