@@ -2,14 +2,16 @@
 // frame to windows, and its bytes of shared memory. No sockets and no API: those are other benches.
 // Ticks run on a clock moved by hand; CPU is that of the whole process, worker threads included.
 
+import assert from 'node:assert/strict';
 import type { Metric } from '../src/api/autoscaling.ts';
 import { Collector } from '../src/autoscaler/collector.ts';
 import { Deciders } from '../src/autoscaler/deciders.ts';
 import { createDecisionPool, type DecisionPool } from '../src/autoscaler/decision-pool.ts';
 import { MetricStore } from '../src/autoscaler/metric-store.ts';
+import { StatIngest } from '../src/autoscaler/stat-ingest.ts';
 import { FakeClock } from '../src/clock/fake-clock.ts';
 import { silentLogger } from '../src/telemetry/logger.ts';
-import { decodeStatMessages, emptyStat, encodeStatMessages } from '../src/wire/stat.ts';
+import { emptyStat, encodeStatMessages } from '../src/wire/stat.ts';
 import { median, round } from './support/stats.ts';
 
 interface Row {
@@ -108,6 +110,8 @@ function build(revisions: number, pool: DecisionPool | null): World {
   });
   const scrape = () => Promise.resolve({ stat: null, failure: null });
   const collector = new Collector({ store, clock, scrape });
+  const onOthers = () => assert.fail('a stat of a revision that is not there');
+  const ingest = new StatIngest({ collector, deciders, clock, ownership: null, onOthers });
   for (let index = 0; index < revisions; index += 1) {
     collector.ensure(metric(`r${index}`));
     deciders.ensure(`bench/r${index}`, spec(), LABELS);
@@ -125,12 +129,7 @@ function build(revisions: number, pool: DecisionPool | null): World {
       }
     },
     push(frames) {
-      for (const frame of frames) {
-        for (const { namespace, name, stat } of decodeStatMessages(frame)) {
-          const key = `${namespace}/${name}`;
-          if (collector.record(key, stat)) deciders.poke(key);
-        }
-      }
+      for (const frame of frames) ingest.take(frame);
     },
     async settle() {
       await Promise.all(tasks.splice(0));

@@ -17,6 +17,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { logWakePhase } from '../telemetry/wake.ts';
 import type { StatMessage } from '../wire/stat.ts';
 import { ActivatorProbe, type ResolveService } from './activator-probe.ts';
+import { AutoscalerMetrics } from './autoscaler-metrics.ts';
 import { ChildWriter } from './child-writer.ts';
 import { Collector } from './collector.ts';
 import { ConfigWatch } from './config-watch.ts';
@@ -34,6 +35,7 @@ import { PodCounter } from './pod-counter.ts';
 import { ScaleTargets } from './scale-target.ts';
 import { createScrapeClient, type ScrapeClient } from './scrape-client.ts';
 import { type MeshSettings, scrapeRevision } from './scraper.ts';
+import { StatIngest } from './stat-ingest.ts';
 
 /** A poked revision gets its full pass after so long even if the scale patch is not answered. */
 const LATEST_PASS_MS = 100;
@@ -66,11 +68,14 @@ export interface AutoscalerGroup {
 
 export class Autoscaler {
   readonly #options: AutoscalerOptions;
+  /** AS-184. */
+  readonly metrics: AutoscalerMetrics;
   readonly #config: ConfigWatch;
   readonly #collector: Collector;
   readonly #deciders: Deciders;
   readonly #store: MetricStore;
   readonly #group: HighAvailability | null;
+  readonly #ingest: StatIngest;
   readonly #probe: ActivatorProbe;
   readonly #pods: PodCounter;
   readonly #recorder: EventRecorder;
@@ -105,23 +110,30 @@ export class Autoscaler {
       pool: options.pool,
       onDecided: (row) => this.#group?.decided(row),
     });
+    const podAutoscalers = informers.informer<PodAutoscaler>(kinds.PodAutoscaler).lister;
+    this.metrics = new AutoscalerMetrics({ deciders: this.#deciders, pods, podAutoscalers });
     this.#collector = new Collector({
       store,
       clock,
-      scrape: (target, stableWindowMs, nowMs) =>
-        scrapeRevision(target, stableWindowMs, nowMs, {
+      scrape: async (target, stableWindowMs, nowMs) => {
+        const startedMs = clock.monotonicMs();
+        const outcome = await scrapeRevision(target, stableWindowMs, nowMs, {
           client: this.#scrapeClient,
           pods,
           endpoints,
           mesh: this.#mesh,
           random,
-        }),
+        });
+        const isEmpty = outcome.stat === null && outcome.failure === null;
+        if (!isEmpty) this.metrics.noteScrape(clock.monotonicMs() - startedMs);
+        return outcome;
+      },
     });
     const pass = { client, clock, recorder: this.#recorder };
     this.#reconciler = new PodAutoscalerReconciler({
       ...pass,
       logger,
-      lister: informers.informer<PodAutoscaler>(kinds.PodAutoscaler).lister,
+      lister: podAutoscalers,
       sksLister: sks,
       config: this.#config,
       deciders: this.#deciders,
@@ -141,6 +153,13 @@ export class Autoscaler {
     this.#metrics = new Controller({ ...options, name: 'metric', reconciler });
     this.#hpas = new HpaClass({ ...pass, ...options, config: this.#config, sks, metrics });
     this.#group = options.group === undefined ? null : this.#join(options.group);
+    this.#ingest = new StatIngest({
+      collector: this.#collector,
+      deciders: this.#deciders,
+      clock,
+      ownership: options.group?.ownership ?? null,
+      onOthers: (messages) => this.stats(messages),
+    });
     this.#watch(pods);
   }
 
@@ -169,6 +188,11 @@ export class Autoscaler {
     await Promise.all([this.#podAutoscalers.stop(), this.#metrics.stop(), this.#hpas.stop()]);
     await this.#recorder.stop();
     await this.#options.pool?.close();
+  }
+
+  /** AS-58: stats as they were pushed. Throws on bytes that are no such message. */
+  statFrame(bytes: Uint8Array): void {
+    this.#ingest.take(bytes);
   }
 
   /** AS-154, AS-173: pushed stats; those of own revisions are acted upon before this returns. */

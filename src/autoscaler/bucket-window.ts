@@ -1,6 +1,7 @@
-// A window of per-second sums and its two averages (AS-79 to AS-90). The values live in a ring
-// inside a larger Float64Array (a row of the shared store, or an array of its own), so everything
-// here takes `(cells, at)`. Times are bucket numbers: Unix time divided by the bucket length, cut
+// A window of per-second sums and its two averages (AS-79 to AS-90). Head and ring of values live in
+// a larger Float64Array (a row of the shared store, or an array of its own), so everything here
+// takes `(cells, at)` of the head and, where the ring does not follow it, `ringAt`. Two series that
+// are recorded together have two rings under one head. Times are bucket numbers: Unix time divided by the bucket length, cut
 // to a whole one. Only the cells of buckets in (newest - bucketCount, newest] mean anything; all
 // others are leftovers and are zeroed before they come into use. Hot: every stat and every
 // decision. No allocation.
@@ -18,12 +19,13 @@ export function initWindow(
   at: number,
   length: number,
   capacity: number,
+  ringAt = at + WINDOW_HEAD,
 ): void {
   cells[at + WINDOW.length] = length;
   cells[at + WINDOW.newest] = Number.NaN;
   cells[at + WINDOW.first] = Number.NaN;
   cells[at + WINDOW.capacity] = capacity;
-  cells.fill(0, at + WINDOW_HEAD, at + WINDOW_HEAD + capacity);
+  cells.fill(0, ringAt, ringAt + capacity);
 }
 
 /** A window with cells of its own. */
@@ -42,23 +44,58 @@ export function ringCapacity(length: number): number {
 
 /** AS-80 to AS-82. */
 export function recordValue(cells: Float64Array, at: number, bucket: number, value: number): void {
-  const length = cells[at + WINDOW.length]!;
-  const newest = cells[at + WINDOW.newest]!;
-  const behind = newest - bucket;
-  if (behind >= 0) {
-    if (behind >= length) return;
-    cells[cellOf(cells, at, bucket)]! += value;
-    if (bucket < cells[at + WINDOW.first]!) cells[at + WINDOW.first] = bucket;
+  const added = openBucket(cells, at, bucket);
+  if (added < 0) return;
+  const ringAt = at + WINDOW_HEAD;
+  clearBuckets(cells, at, ringAt, bucket - added + 1, bucket + 1);
+  cells[ringAt + indexOf(cells, at, bucket)]! += value;
+}
+
+/** The same for two series with rings under one head. */
+export function recordPair(
+  cells: Float64Array,
+  at: number,
+  firstRingAt: number,
+  secondRingAt: number,
+  bucket: number,
+  first: number,
+  second: number,
+): void {
+  const added = openBucket(cells, at, bucket);
+  if (added < 0) return;
+  const mask = cells[at + WINDOW.capacity]! - 1;
+  const index = bucket & mask;
+  if (added === 0) {
+    cells[firstRingAt + index]! += first;
+    cells[secondRingAt + index]! += second;
     return;
   }
-  if (-behind < length) clearBuckets(cells, at, newest + 1, bucket);
-  else {
-    // A jump of a whole window, or the very first record, which compares false with everything.
-    clearBuckets(cells, at, bucket - Math.ceil(length) + 1, bucket);
-    cells[at + WINDOW.first] = bucket;
+  for (let back = 1; back < added; back += 1) {
+    const skipped = (index - back) & mask;
+    cells[firstRingAt + skipped] = 0;
+    cells[secondRingAt + skipped] = 0;
+  }
+  cells[firstRingAt + index] = first;
+  cells[secondRingAt + index] = second;
+}
+
+/**
+ * Moves the head so that `bucket` is inside. Returns how many buckets, `bucket` being the last of
+ * them, came in and still hold leftovers; 0 = it was inside already; -1 = it is too old to count.
+ */
+function openBucket(cells: Float64Array, at: number, bucket: number): number {
+  const length = cells[at + WINDOW.length]!;
+  const behind = cells[at + WINDOW.newest]! - bucket;
+  if (behind >= 0) {
+    if (behind >= length) return -1;
+    if (bucket < cells[at + WINDOW.first]!) cells[at + WINDOW.first] = bucket;
+    return 0;
   }
   cells[at + WINDOW.newest] = bucket;
-  cells[cellOf(cells, at, bucket)] = value;
+  if (-behind < length) return -behind;
+  // A jump of a whole window, or the very first record, which compares false with everything.
+  cells[at + WINDOW.first] = bucket;
+  return Math.ceil(length);
 }
 
 /** AS-86. */
@@ -68,13 +105,24 @@ export function isWindowEmpty(cells: Float64Array, at: number, nowBucket: number
 }
 
 /** AS-83 to AS-85. */
-export function linearAverage(cells: Float64Array, at: number, nowBucket: number): number {
+export function linearAverage(
+  cells: Float64Array,
+  at: number,
+  nowBucket: number,
+  ringAt = at + WINDOW_HEAD,
+): number {
   const length = cells[at + WINDOW.length]!;
   const newest = cells[at + WINDOW.newest]!;
   const silence = nowBucket - newest;
   if (!(silence < length)) return 0;
   const kept = Math.ceil(length) - Math.max(0, silence);
-  const sum = sumNewest(cells, at, newest, kept);
+  const sum = sumNewest(
+    cells,
+    ringAt,
+    indexOf(cells, at, newest),
+    kept,
+    cells[at + WINDOW.capacity]!,
+  );
   const count = Math.min(newest - cells[at + WINDOW.first]! + 1, kept);
   const average = sum / count;
   return (Math.sign(average) * Math.round(Math.abs(average) * LINEAR_PRECISION)) / LINEAR_PRECISION;
@@ -86,7 +134,12 @@ export function windowDecay(length: number): number {
 }
 
 /** AS-88. */
-export function weightedAverage(cells: Float64Array, at: number, nowBucket: number): number {
+export function weightedAverage(
+  cells: Float64Array,
+  at: number,
+  nowBucket: number,
+  ringAt = at + WINDOW_HEAD,
+): number {
   if (isWindowEmpty(cells, at, nowBucket)) return 0;
   const length = cells[at + WINDOW.length]!;
   const newest = cells[at + WINDOW.newest]!;
@@ -96,18 +149,22 @@ export function weightedAverage(cells: Float64Array, at: number, nowBucket: numb
   let weight = decay * (1 - decay) ** silence;
   let sum = 0;
   for (let back = 0; back < kept; back += 1) {
-    sum += weight * cells[cellOf(cells, at, newest - back)]!;
+    sum += weight * cells[ringAt + indexOf(cells, at, newest - back)]!;
     weight *= 1 - decay;
   }
   return sum;
 }
 
-/** AS-89, AS-90. The ring must be able to hold the new length. */
+/**
+ * AS-89, AS-90. The rings must be able to hold the new length. `pairAt`: the second of two rings.
+ */
 export function resizeWindow(
   cells: Float64Array,
   at: number,
   newLength: number,
   nowBucket: number,
+  ringAt = at + WINDOW_HEAD,
+  pairAt = ringAt,
 ): void {
   const oldLength = cells[at + WINDOW.length]!;
   if (newLength === oldLength) return;
@@ -116,13 +173,12 @@ export function resizeWindow(
   const newCount = Math.ceil(newLength);
   cells[at + WINDOW.length] = newLength;
   if (Number.isNaN(newest)) return;
-  if (nowBucket - newest <= oldLength) {
-    cells[at + WINDOW.first] = newest - (oldCount - 1);
-    clearBuckets(cells, at, newest - newCount + 1, newest - oldCount + 1);
-  } else {
-    cells[at + WINDOW.first] = Number.NEGATIVE_INFINITY;
-    clearBuckets(cells, at, newest - newCount + 1, newest + 1);
-  }
+  const isKept = nowBucket - newest <= oldLength;
+  cells[at + WINDOW.first] = isKept ? newest - (oldCount - 1) : Number.NEGATIVE_INFINITY;
+  const from = newest - newCount + 1;
+  const to = isKept ? newest - oldCount + 1 : newest + 1;
+  clearBuckets(cells, at, ringAt, from, to);
+  if (pairAt !== ringAt) clearBuckets(cells, at, pairAt, from, to);
 }
 
 /** Copies a window into one initialised with another capacity, which must hold its length. */
@@ -131,6 +187,8 @@ export function copyWindow(
   fromAt: number,
   to: Float64Array,
   toAt: number,
+  fromRingAt = fromAt + WINDOW_HEAD,
+  toRingAt = toAt + WINDOW_HEAD,
 ): void {
   const newest = from[fromAt + WINDOW.newest]!;
   const count = Math.ceil(from[fromAt + WINDOW.length]!);
@@ -138,24 +196,41 @@ export function copyWindow(
   to[toAt + WINDOW.newest] = newest;
   to[toAt + WINDOW.first] = from[fromAt + WINDOW.first]!;
   if (Number.isNaN(newest)) return;
-  for (let back = 0; back < count; back += 1) {
-    to[cellOf(to, toAt, newest - back)] = from[cellOf(from, fromAt, newest - back)]!;
+  for (let bucket = newest - count + 1; bucket <= newest; bucket += 1) {
+    to[toRingAt + indexOf(to, toAt, bucket)] = from[fromRingAt + indexOf(from, fromAt, bucket)]!;
   }
 }
 
-function cellOf(cells: Float64Array, at: number, bucket: number): number {
-  return at + WINDOW_HEAD + (bucket & (cells[at + WINDOW.capacity]! - 1));
+/** Where in a ring of the window at `at` a bucket lies. */
+function indexOf(cells: Float64Array, at: number, bucket: number): number {
+  return bucket & (cells[at + WINDOW.capacity]! - 1);
 }
 
 /** Zeroes the buckets in [from, to). */
-function clearBuckets(cells: Float64Array, at: number, from: number, to: number): void {
-  for (let bucket = from; bucket < to; bucket += 1) cells[cellOf(cells, at, bucket)] = 0;
+function clearBuckets(
+  cells: Float64Array,
+  at: number,
+  ringAt: number,
+  from: number,
+  to: number,
+): void {
+  for (let bucket = from; bucket < to; bucket += 1) cells[ringAt + indexOf(cells, at, bucket)] = 0;
 }
 
-function sumNewest(cells: Float64Array, at: number, newest: number, count: number): number {
-  const mask = cells[at + WINDOW.capacity]! - 1;
-  const ringAt = at + WINDOW_HEAD;
+/** Newest first: the order in which the sum is rounded is part of the result. */
+function sumNewest(
+  cells: Float64Array,
+  ringAt: number,
+  newestIndex: number,
+  count: number,
+  capacity: number,
+): number {
+  const mask = capacity - 1;
+  let index = newestIndex;
   let sum = 0;
-  for (let back = 0; back < count; back += 1) sum += cells[ringAt + ((newest - back) & mask)]!;
+  for (let left = count; left > 0; left -= 1) {
+    sum += cells[ringAt + index]!;
+    index = (index - 1) & mask;
+  }
   return sum;
 }

@@ -87,6 +87,7 @@ export class Collector {
     if (collection === undefined) return;
     this.#collections.delete(key);
     this.#ticker.remove(collection);
+    collection.row.isCollected = false;
     this.#options.store.setFlag(collection.row, FLAG.collecting, false);
     this.#options.store.release(collection.row);
   }
@@ -104,6 +105,17 @@ export class Collector {
     return true;
   }
 
+  /** Where stats of that revision go; null = nobody collects for it. */
+  rowOf(key: string): MetricRow | null {
+    return this.#collections.get(key)?.row ?? null;
+  }
+
+  /** AS-63: one stat into the windows of a revision that is collected. */
+  recordInto(row: MetricRow, second: number, concurrency: number, rate: number): void {
+    if (!Number.isFinite(concurrency) || !Number.isFinite(rate)) return; // Would poison the window.
+    this.#options.store.record(row, second, concurrency, rate);
+  }
+
   stop(): void {
     this.#ticker.stop();
   }
@@ -117,6 +129,7 @@ export class Collector {
     } else store.startWindows(row, stableSeconds, panicSeconds);
     store.setFlag(row, FLAG.weighted, isWeightedAggregation(metric.metadata.annotations));
     store.setFlag(row, FLAG.collecting, true);
+    row.isCollected = true;
     const collection: Collection = {
       key,
       row,
@@ -149,10 +162,7 @@ export class Collector {
   }
 
   #store(collection: Collection, second: number, stat: Stat): void {
-    const concurrency = directConcurrency(stat);
-    const rate = directRate(stat);
-    if (!Number.isFinite(concurrency) || !Number.isFinite(rate)) return; // Would poison the window.
-    this.#options.store.record(collection.row, second, concurrency, rate);
+    this.recordInto(collection.row, second, directConcurrency(stat), directRate(stat));
   }
 
   #nowSecond(): number {

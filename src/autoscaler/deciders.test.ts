@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../clock/fake-clock.ts';
-import { FLAG } from '../shm/metric-columns.ts';
+import { FLAG, MetricSlab } from '../shm/metric-columns.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { type DeciderSpec, Deciders, type DecidersOptions } from './deciders.ts';
 import type { DecisionPool } from './decision-pool.ts';
@@ -219,7 +219,10 @@ describe('Deciders', () => {
 
   it('a worker that dies costs nothing but the detour: its rows are decided here', async () => {
     const pool: DecisionPool = {
-      run: () => Promise.reject(new Error('worker died')),
+      run({ buffer, shape, rows }) {
+        new MetricSlab(buffer, shape).tryLock(rows[0]!); // And does not get to give it back.
+        return Promise.reject(new Error('worker died'));
+      },
       close: async () => undefined,
     };
     const { clock, deciders, collect, load } = make({ pool, maxInlineDecisions: 0 });

@@ -52,8 +52,17 @@ export interface Decider {
   /** As of the last decision that observers heard of; only its sign is kept up to date (AS-97). */
   excessBurstCapacity: number;
   readonly row: MetricRow;
-  /** A worker has its row and has not answered yet. */
-  isInWorker: boolean;
+  /** What its row was last handed to a worker with; null = never. */
+  task: WorkerTask | null;
+}
+
+interface WorkerTask {
+  readonly slab: MetricSlab;
+  readonly deciders: readonly Decider[];
+  /** First cell of each row. */
+  readonly rows: Int32Array;
+  /** The worker has not answered yet. */
+  isRunning: boolean;
 }
 
 export type DecisionCause = 'tick' | 'poke';
@@ -122,6 +131,7 @@ export class Deciders {
     if (decider === undefined) return;
     this.#deciders.delete(key);
     this.#ticker.remove(decider);
+    decider.row.isPokable = false;
     this.#options.store.setFlag(decider.row, FLAG.deciding | FLAG.delayed, false);
     this.#options.store.release(decider.row);
   }
@@ -166,7 +176,7 @@ export class Deciders {
       recommendation: -1,
       excessBurstCapacity: ebc,
       row,
-      isInWorker: false,
+      task: null,
     };
     const isWarm = store.takeWarm(row, FLAG.warmState);
     if (isWarm) takeOver(decider);
@@ -183,6 +193,7 @@ export class Deciders {
     store.setInput(row, 'readyPods', ready);
     this.#writeSpec(decider);
     store.setFlag(row, FLAG.deciding, true);
+    row.isPokable = decider.recommendation <= 0;
     this.#deciders.set(key, decider);
     this.#ticker.add(decider, isWarm ? untilNextTick(row, clock.nowMs()) : undefined);
     return decider;
@@ -236,39 +247,57 @@ export class Deciders {
   #decideInWorkers(due: readonly Decider[], pool: DecisionPool): void {
     const bySlab = new Map<MetricSlab, Decider[]>();
     for (const decider of due) {
-      if (decider.isInWorker) continue; // Its last tick is not back yet: workers lag.
+      if (decider.task?.isRunning) continue; // Its last tick is not back yet: workers lag.
       const list = bySlab.get(decider.row.slab);
       if (list === undefined) bySlab.set(decider.row.slab, [decider]);
       else list.push(decider);
     }
-    for (const [slab, deciders] of bySlab) {
-      for (let from = 0; from < deciders.length; from += TASK_ROWS) {
-        void this.#runTask(slab, deciders.slice(from, from + TASK_ROWS), pool);
+    for (const [slab, all] of bySlab) {
+      for (let from = 0; from < all.length; from += TASK_ROWS) {
+        const deciders = all.length <= TASK_ROWS ? all : all.slice(from, from + TASK_ROWS);
+        const rows = Int32Array.from(deciders, ({ row }) => row.at);
+        void this.#runTask({ slab, deciders, rows, isRunning: true }, pool);
       }
     }
   }
 
-  async #runTask(slab: MetricSlab, deciders: Decider[], pool: DecisionPool): Promise<void> {
-    const rows = Int32Array.from(deciders, ({ row }) => row.at);
-    for (const decider of deciders) decider.isInWorker = true;
+  async #runTask(task: WorkerTask, pool: DecisionPool): Promise<void> {
+    const { slab, deciders, rows } = task;
+    const { clock, logger, store } = this.#options;
+    for (const decider of deciders) decider.task = task;
+    const movesBefore = store.moves;
     let outcomes: Uint8Array | null = null;
+    slab.sharers += 1;
     try {
-      const nowMs = this.#options.clock.nowMs();
+      const nowMs = clock.nowMs();
       outcomes = await pool.run({ buffer: slab.buffer, shape: slab.shape, rows, nowMs });
     } catch (error) {
-      this.#options.logger.warn({ error, rows: rows.length }, 'decision worker failed');
+      logger.warn({ error, rows: rows.length }, 'decision worker failed');
+      for (const at of rows) slab.unlock(at); // A thread that died keeps its lock for ever.
     }
+    slab.sharers -= 1;
+    task.isRunning = false;
+    this.#finish(task, outcomes, store.moves !== movesBefore);
+  }
+
+  /** Most outcomes are nobody's business: what goes with them is looked at for the others only. */
+  #finish(task: WorkerTask, outcomes: Uint8Array | null, haveMoved: boolean): void {
+    const { onDecided } = this.#options;
+    const { deciders } = task;
     const missed: Decider[] = [];
-    deciders.forEach((decider, index) => {
-      decider.isInWorker = false;
-      if (this.#deciders.get(decider.key) !== decider) return;
+    for (let index = 0; index < deciders.length; index += 1) {
+      let outcome = outcomes?.[index] ?? OUTCOME.busy;
+      const isNews = outcome === OUTCOME.changed || outcome === OUTCOME.busy;
+      if (!isNews && !haveMoved && onDecided === undefined) continue;
+      const decider = deciders[index]!;
+      if (this.#deciders.get(decider.key) !== decider) continue;
+      const { row } = decider;
       // A row that was moved meanwhile was decided in its old place: decide it again.
-      const isMoved = decider.row.slab !== slab || decider.row.at !== rows[index];
-      const outcome = isMoved ? OUTCOME.busy : (outcomes?.[index] ?? OUTCOME.busy);
-      if (outcome >= OUTCOME.same) this.#options.onDecided?.(decider.row);
+      if (row.slab !== task.slab || row.at !== task.rows[index]) outcome = OUTCOME.busy;
+      if (outcome >= OUTCOME.same) onDecided?.(row);
       if (outcome === OUTCOME.changed) this.#publish(decider, 'tick');
       else if (outcome === OUTCOME.busy) missed.push(decider);
-    });
+    }
     this.#decideHere(missed);
   }
 
@@ -280,6 +309,7 @@ export class Deciders {
     const hasChanged = isNews(decider, state);
     decider.recommendation = state.recommendation;
     decider.excessBurstCapacity = state.excessBurstCapacity;
+    decider.row.isPokable = state.recommendation <= 0;
     if (hasChanged) this.#observe(decider, previous, cause);
   }
 }

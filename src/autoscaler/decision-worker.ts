@@ -17,6 +17,7 @@ export interface DecisionTask {
 /** `Outcome` of each row, in the order given. */
 export default function decideRows(task: DecisionTask): Uint8Array {
   const slab = new MetricSlab(task.buffer, task.shape);
+  slab.sharers = 1; // The main thread.
   const outcomes = new Uint8Array(task.rows.length);
   for (let index = 0; index < task.rows.length; index += 1) {
     outcomes[index] = decideRow(slab, task.rows[index]!, task.nowMs);

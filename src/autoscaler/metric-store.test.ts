@@ -46,8 +46,9 @@ describe('metric store', () => {
           recordValue(alone[given.row]!, 0, second, given.load);
         }
         rows.forEach((row, index) => {
-          const at = row.slab.stableConcurrencyAt(row.at);
-          const average = linearAverage(row.slab.cells, at, second);
+          const { slab, at } = row;
+          const ringAt = slab.stableConcurrencyAt(at);
+          const average = linearAverage(slab.cells, slab.stableAt(at), second, ringAt);
           expect(average).toBe(linearAverage(alone[index]!, 0, second));
         });
       }),
@@ -65,8 +66,9 @@ describe('metric store', () => {
     store.startDelay(row, 150);
     expect(row.slab).not.toBe(before.slab);
     expect(readState(row.slab.cells, row.at)).toEqual(before.state);
-    const at = row.slab.stableConcurrencyAt(row.at);
-    expect(linearAverage(row.slab.cells, at, NOW_S + 59)).toBe(35);
+    const { slab, at } = row;
+    const ringAt = slab.stableConcurrencyAt(at);
+    expect(linearAverage(slab.cells, slab.stableAt(at), NOW_S + 59, ringAt)).toBe(35);
     expect(decideRow(before.slab, 0, nowMs)).toBe(OUTCOME.skipped);
   });
 

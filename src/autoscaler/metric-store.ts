@@ -10,15 +10,10 @@ import {
   MetricSlab,
   type RowShape,
   STATE,
+  SYNC_CELLS,
   WINDOW,
 } from '../shm/metric-columns.ts';
-import {
-  copyWindow,
-  initWindow,
-  recordValue,
-  resizeWindow,
-  ringCapacity,
-} from './bucket-window.ts';
+import { copyWindow, initWindow, recordPair, resizeWindow, ringCapacity } from './bucket-window.ts';
 import { initDelayWindow } from './delay-window.ts';
 
 /** Rows in use at once; beyond it `retain` throws and the revision is not scaled. */
@@ -30,6 +25,14 @@ const MAX_SLAB_ROWS = 4096;
 /** How often a move tries to get the lock of a row that a worker is deciding (about 10 ms). */
 const MAX_LOCK_ATTEMPTS = 500_000;
 
+/** Which head each ring is under. */
+const RINGS = [
+  ['stableAt', 'stableConcurrencyAt'],
+  ['stableAt', 'stableRateAt'],
+  ['panicAt', 'panicConcurrencyAt'],
+  ['panicAt', 'panicRateAt'],
+] as const;
+
 /** A revision's place in shared memory. `slab` and `at` change when the row is moved. */
 export interface MetricRow {
   readonly key: string;
@@ -38,6 +41,10 @@ export interface MetricRow {
   at: number;
   /** How many users (Decider, collection) hold it. */
   users: number;
+  /** A collection takes stats for it. */
+  isCollected: boolean;
+  /** A stat with load in it may be worth a decision at once: its Decider said 0 or nothing yet. */
+  isPokable: boolean;
 }
 
 interface SlabClass {
@@ -57,6 +64,8 @@ export interface StoreObserver {
 export class MetricStore {
   /** Null in a process that is alone. */
   observer: StoreObserver | null = null;
+  /** How often a row has changed its place. */
+  moves = 0;
   readonly #rows = new Map<string, MetricRow>();
   readonly #classes = new Map<string, SlabClass>();
 
@@ -78,7 +87,7 @@ export class MetricStore {
         panicCapacity: SMALLEST_PANIC_RING,
         delayCapacity: 0,
       };
-      row = { key, ...this.#take(shape), users: 0 };
+      row = { key, ...this.#take(shape), users: 0, isCollected: false, isPokable: false };
       this.#rows.set(key, row);
     }
     row.users += 1;
@@ -117,12 +126,8 @@ export class MetricStore {
   startWindows(row: MetricRow, stableSeconds: number, panicSeconds: number): void {
     this.#makeRoom(row, stableSeconds, panicSeconds, 0);
     const { slab, at } = row;
-    const { stableCapacity, panicCapacity } = slab.shape;
     slab.beginInputs(at);
-    initWindow(slab.cells, slab.stableConcurrencyAt(at), stableSeconds, stableCapacity);
-    initWindow(slab.cells, slab.panicConcurrencyAt(at), panicSeconds, panicCapacity);
-    initWindow(slab.cells, slab.stableRateAt(at), stableSeconds, stableCapacity);
-    initWindow(slab.cells, slab.panicRateAt(at), panicSeconds, panicCapacity);
+    initWindows(slab, at, stableSeconds, panicSeconds);
     slab.endInputs(at);
     this.observer?.reshaped(row);
   }
@@ -137,10 +142,11 @@ export class MetricStore {
     this.#makeRoom(row, stableSeconds, panicSeconds, 0);
     const { slab, at } = row;
     slab.beginInputs(at);
-    resizeWindow(slab.cells, slab.stableConcurrencyAt(at), stableSeconds, nowSecond);
-    resizeWindow(slab.cells, slab.panicConcurrencyAt(at), panicSeconds, nowSecond);
-    resizeWindow(slab.cells, slab.stableRateAt(at), stableSeconds, nowSecond);
-    resizeWindow(slab.cells, slab.panicRateAt(at), panicSeconds, nowSecond);
+    const { cells } = slab;
+    const [concurrency, rate] = [slab.stableConcurrencyAt(at), slab.stableRateAt(at)];
+    resizeWindow(cells, slab.stableAt(at), stableSeconds, nowSecond, concurrency, rate);
+    const [panicConcurrency, panicRate] = [slab.panicConcurrencyAt(at), slab.panicRateAt(at)];
+    resizeWindow(cells, slab.panicAt(at), panicSeconds, nowSecond, panicConcurrency, panicRate);
     slab.endInputs(at);
     this.observer?.reshaped(row);
   }
@@ -157,10 +163,13 @@ export class MetricStore {
   record(row: MetricRow, second: number, concurrency: number, rate: number): void {
     const { slab, at } = row;
     slab.beginInputs(at);
-    recordValue(slab.cells, slab.stableConcurrencyAt(at), second, concurrency);
-    recordValue(slab.cells, slab.panicConcurrencyAt(at), second, concurrency);
-    recordValue(slab.cells, slab.stableRateAt(at), second, rate);
-    recordValue(slab.cells, slab.panicRateAt(at), second, rate);
+    const { cells } = slab;
+    let ringAt = slab.panicConcurrencyAt(at);
+    let pairAt = slab.panicRateAt(at);
+    recordPair(cells, slab.panicAt(at), ringAt, pairAt, second, concurrency, rate);
+    ringAt = slab.stableConcurrencyAt(at);
+    pairAt = slab.stableRateAt(at);
+    recordPair(cells, slab.stableAt(at), ringAt, pairAt, second, concurrency, rate);
     slab.endInputs(at);
     this.observer?.recorded(row, second, concurrency, rate);
   }
@@ -185,6 +194,7 @@ export class MetricStore {
     to.cells[toAt + INPUT.flags] = flags | FLAG.warmWindows | FLAG.warmState;
     row.slab = to;
     row.at = toAt;
+    this.moves += 1;
     this.#classOf(before.shape).free.push({ slab: before, at: beforeAt });
   }
 
@@ -228,6 +238,7 @@ export class MetricStore {
     from.unlock(fromAt);
     row.slab = to;
     row.at = toAt;
+    this.moves += 1;
     this.#classOf(from.shape).free.push({ slab: from, at: fromAt });
   }
 
@@ -264,27 +275,40 @@ function addSlab(slabClass: SlabClass, shape: RowShape): void {
 
 function clearRow(slab: MetricSlab, at: number): void {
   const { cells, shape } = slab;
-  cells.fill(0, at + INPUT.target, at + cellsPerRow(shape));
+  cells.fill(0, at + SYNC_CELLS, at + cellsPerRow(shape));
   cells[at + STATE.panicSinceMs] = Number.NaN;
   cells[at + STATE.recommendation] = -1;
-  const { stableCapacity, panicCapacity, delayCapacity } = shape;
-  initWindow(cells, slab.stableConcurrencyAt(at), 1, stableCapacity);
-  initWindow(cells, slab.panicConcurrencyAt(at), 1, panicCapacity);
-  initWindow(cells, slab.stableRateAt(at), 1, stableCapacity);
-  initWindow(cells, slab.panicRateAt(at), 1, panicCapacity);
-  if (delayCapacity > 0) initDelayWindow(cells, slab.delayAt(at), 1, delayCapacity);
+  initWindows(slab, at, 1, 1);
+  if (shape.delayCapacity > 0) initDelayWindow(cells, slab.delayAt(at), 1, shape.delayCapacity);
+}
+
+function initWindows(slab: MetricSlab, at: number, stable: number, panic: number): void {
+  const { cells } = slab;
+  const { stableCapacity, panicCapacity } = slab.shape;
+  for (const ringAt of [slab.stableConcurrencyAt(at), slab.stableRateAt(at)]) {
+    initWindow(cells, slab.stableAt(at), stable, stableCapacity, ringAt);
+  }
+  for (const ringAt of [slab.panicConcurrencyAt(at), slab.panicRateAt(at)]) {
+    initWindow(cells, slab.panicAt(at), panic, panicCapacity, ringAt);
+  }
 }
 
 /** Inputs, state, history and windows; `to` has at least the capacities of `from`. */
 function copyRow(from: MetricSlab, fromAt: number, to: MetricSlab, toAt: number): void {
-  const prefix = from.stableConcurrencyAt(0);
-  for (let cell = INPUT.target; cell < prefix; cell += 1) {
+  const rings = from.panicConcurrencyAt(0);
+  for (let cell = INPUT.target; cell < rings; cell += 1) {
     to.cells[toAt + cell] = from.cells[fromAt + cell]!;
   }
-  copyWindow(from.cells, from.stableConcurrencyAt(fromAt), to.cells, to.stableConcurrencyAt(toAt));
-  copyWindow(from.cells, from.panicConcurrencyAt(fromAt), to.cells, to.panicConcurrencyAt(toAt));
-  copyWindow(from.cells, from.stableRateAt(fromAt), to.cells, to.stableRateAt(toAt));
-  copyWindow(from.cells, from.panicRateAt(fromAt), to.cells, to.panicRateAt(toAt));
+  for (const [head, ring] of RINGS) {
+    copyWindow(
+      from.cells,
+      from[head](fromAt),
+      to.cells,
+      to[head](toAt),
+      from[ring](fromAt),
+      to[ring](toAt),
+    );
+  }
   if (from.shape.delayCapacity > 0) {
     copyWindow(from.cells, from.delayAt(fromAt), to.cells, to.delayAt(toAt));
   }
@@ -299,5 +323,5 @@ function lock(slab: MetricSlab, at: number): void {
 
 /** Newest second of the stable concurrency window; NaN = no stat yet. */
 export function newestSecond(row: MetricRow): number {
-  return row.slab.cells[row.slab.stableConcurrencyAt(row.at) + WINDOW.newest]!;
+  return row.slab.cells[row.slab.stableAt(row.at) + WINDOW.newest]!;
 }

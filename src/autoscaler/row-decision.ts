@@ -110,11 +110,12 @@ function readSpec(cells: Float64Array, at: number, flags: number): void {
 function readLoad(slab: MetricSlab, at: number, flags: number, nowSecond: number): void {
   const { cells } = slab;
   const isRate = (flags & FLAG.rps) !== 0;
-  const stableAt = isRate ? slab.stableRateAt(at) : slab.stableConcurrencyAt(at);
-  const panicAt = isRate ? slab.panicRateAt(at) : slab.panicConcurrencyAt(at);
+  const stableRingAt = isRate ? slab.stableRateAt(at) : slab.stableConcurrencyAt(at);
+  const panicRingAt = isRate ? slab.panicRateAt(at) : slab.panicConcurrencyAt(at);
+  const stableAt = slab.stableAt(at);
   const average = (flags & FLAG.weighted) !== 0 ? weightedAverage : linearAverage;
-  seen.stable = average(cells, stableAt, nowSecond);
-  seen.panic = average(cells, panicAt, nowSecond);
+  seen.stable = average(cells, stableAt, nowSecond, stableRingAt);
+  seen.panic = average(cells, slab.panicAt(at), nowSecond, panicRingAt);
   seen.hasData =
     (flags & FLAG.collecting) !== 0 &&
     ((flags & FLAG.silenceIsZero) !== 0 || !isWindowEmpty(cells, stableAt, nowSecond));
@@ -164,11 +165,13 @@ export function readAverages(slab: MetricSlab, at: number, nowMs: number): RowAv
   const second = Math.floor(nowMs / 1000);
   const isWeighted = (cells[at + INPUT.flags]! & FLAG.weighted) !== 0;
   const average = isWeighted ? weightedAverage : linearAverage;
+  const stable = (ringAt: number): number => average(cells, slab.stableAt(at), second, ringAt);
+  const panic = (ringAt: number): number => average(cells, slab.panicAt(at), second, ringAt);
   return {
-    concurrency: average(cells, slab.stableConcurrencyAt(at), second),
-    requestsPerSecond: average(cells, slab.stableRateAt(at), second),
-    panicConcurrency: average(cells, slab.panicConcurrencyAt(at), second),
-    panicRequestsPerSecond: average(cells, slab.panicRateAt(at), second),
+    concurrency: stable(slab.stableConcurrencyAt(at)),
+    requestsPerSecond: stable(slab.stableRateAt(at)),
+    panicConcurrency: panic(slab.panicConcurrencyAt(at)),
+    panicRequestsPerSecond: panic(slab.panicRateAt(at)),
   };
 }
 

@@ -6,23 +6,29 @@ import type { Clock, TimerHandle } from '../clock/clock.ts';
 
 const SLOTS = 20;
 
+/** Arrays rather than sets: a tick walks them, and an item that leaves is replaced by the last. */
+interface Slot<T> {
+  items: T[];
+  /** Added less than a period ago: the slot comes round once without them. */
+  fresh: T[];
+}
+
 interface Entry<T> {
-  item: T;
-  slot: number;
-  /** The slot comes round once before a whole period has passed. */
-  isNew: boolean;
+  slot: Slot<T>;
+  list: 'items' | 'fresh';
+  index: number;
 }
 
 export class SpreadTicker<T> {
   readonly #clock: Clock;
   readonly #slotMs: number;
   readonly #run: (items: T[]) => void;
-  readonly #slots: Set<Entry<T>>[] = Array.from({ length: SLOTS }, () => new Set());
+  readonly #slots: Slot<T>[] = Array.from({ length: SLOTS }, () => ({ items: [], fresh: [] }));
   readonly #entries = new Map<T, Entry<T>>();
   #count = 0;
   #timer: TimerHandle | null = null;
 
-  /** `run` gets everything that falls due at once; it must not throw. */
+  /** `run` gets everything that falls due at once, as a list of its own; it must not throw. */
   constructor(clock: Clock, periodMs: number, run: (items: T[]) => void) {
     this.#clock = clock;
     this.#slotMs = periodMs / SLOTS;
@@ -38,16 +44,21 @@ export class SpreadTicker<T> {
     if (this.#entries.has(item)) return;
     this.#timer ??= this.#clock.setTicker(this.#slotMs, () => this.#tick(), { background: true });
     const slots = dueInMs === undefined ? 1 : Math.max(1, Math.ceil(dueInMs / this.#slotMs));
-    const entry = { item, slot: (this.#count + slots) % SLOTS, isNew: dueInMs === undefined };
-    this.#entries.set(item, entry);
-    this.#slots[entry.slot]!.add(entry);
+    const slot = this.#slots[(this.#count + slots) % SLOTS]!;
+    const list = dueInMs === undefined ? 'fresh' : 'items';
+    this.#entries.set(item, { slot, list, index: slot[list].push(item) - 1 });
   }
 
   remove(item: T): void {
     const entry = this.#entries.get(item);
     if (entry === undefined) return;
     this.#entries.delete(item);
-    this.#slots[entry.slot]!.delete(entry);
+    const list = entry.slot[entry.list];
+    const last = list.pop()!;
+    if (last !== item) {
+      list[entry.index] = last;
+      this.#entries.get(last)!.index = entry.index;
+    }
     if (this.#entries.size === 0) this.stop();
   }
 
@@ -58,11 +69,14 @@ export class SpreadTicker<T> {
 
   #tick(): void {
     this.#count += 1;
-    const due: T[] = [];
-    for (const entry of this.#slots[this.#count % SLOTS]!) {
-      if (entry.isNew) entry.isNew = false;
-      else due.push(entry.item);
+    const slot = this.#slots[this.#count % SLOTS]!;
+    const due = slot.items.slice();
+    for (const item of slot.fresh) {
+      const entry = this.#entries.get(item)!;
+      entry.list = 'items';
+      entry.index = slot.items.push(item) - 1;
     }
+    slot.fresh = [];
     if (due.length > 0) this.#run(due);
   }
 }

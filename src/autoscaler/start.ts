@@ -7,7 +7,9 @@ import type { InformerFactory, KubeClient } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { ResolveService } from './activator-probe.ts';
 import { Autoscaler, type AutoscalerGroup } from './autoscaler.ts';
+import type { MetricNames } from './autoscaler-metrics.ts';
 import { createDecisionPool } from './decision-pool.ts';
+import { MetricsOutlet, type MetricsOutletOptions } from './metrics-outlet.ts';
 import { startStatServer } from './stat-server.ts';
 
 export interface AutoscalerStartOptions {
@@ -31,11 +33,20 @@ export interface AutoscalerStartOptions {
   decisionThreads?: number;
   /** What several autoscalers share; absent = this is the only one. */
   group?: AutoscalerGroup;
+  /** AS-186; absent = metrics are neither served nor pushed, whatever config-observability says. */
+  metrics?: AutoscalerMetricsSettings;
+}
+
+export interface AutoscalerMetricsSettings
+  extends Pick<MetricsOutletOptions, 'host' | 'port' | 'configName' | 'variables' | 'resource'> {
+  names: MetricNames;
 }
 
 export interface RunningAutoscaler {
   /** Where the stat socket listens. */
   port: number;
+  /** Where metrics are served now; null = nowhere. */
+  metricsPort(): number | null;
   stop(): Promise<void>;
 }
 
@@ -56,16 +67,19 @@ export async function startAutoscaler(options: AutoscalerStartOptions): Promise<
       port: options.port,
       clock: options.clock,
       logger,
-      onStats: (messages) => autoscaler.stats(messages),
+      onFrame: (bytes) => autoscaler.statFrame(bytes),
       decisions: (key) => autoscaler.decisions(key),
       overview: () => autoscaler.overview(),
       ownsBucket: (bucket) => autoscaler.ownsBucket(bucket),
       subscribe: (bucket, sink) => autoscaler.subscribe(bucket, sink),
     });
+    const outlet = openMetrics(options, autoscaler);
     return {
       port: server.port,
+      metricsPort: () => outlet?.port ?? null,
       async stop() {
         await server.stop();
+        await outlet?.stop();
         await autoscaler.stop();
       },
     };
@@ -73,4 +87,14 @@ export async function startAutoscaler(options: AutoscalerStartOptions): Promise<
     await autoscaler.stop();
     throw error;
   }
+}
+
+function openMetrics(
+  options: AutoscalerStartOptions,
+  autoscaler: Autoscaler,
+): MetricsOutlet | null {
+  const { metrics } = options;
+  if (metrics === undefined) return null;
+  const collect = () => autoscaler.metrics.snapshot(metrics.names);
+  return new MetricsOutlet({ ...options, ...metrics, collect });
 }

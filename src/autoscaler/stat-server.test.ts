@@ -3,7 +3,12 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { systemClock } from '../clock/clock.ts';
 import { silentLogger } from '../telemetry/logger.ts';
-import { emptyStat, encodeStatMessages, type StatMessage } from '../wire/stat.ts';
+import {
+  decodeStatMessages,
+  emptyStat,
+  encodeStatMessages,
+  type StatMessage,
+} from '../wire/stat.ts';
 import { type StatServer, startStatServer } from './stat-server.ts';
 
 let server: StatServer | null = null;
@@ -17,8 +22,8 @@ const start = async (port = 0): Promise<StatServer> => {
     port,
     clock: systemClock,
     logger: silentLogger,
-    onStats: (messages) => {
-      received.push(messages);
+    onFrame: (bytes) => {
+      received.push(decodeStatMessages(bytes));
       onStats();
     },
     decisions: (key) => (key === 'default/hello' ? '{"revision":"default/hello"}' : null),

@@ -10,7 +10,6 @@ import { createServer } from 'node:net';
 import type { Clock } from '../clock/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { KUBELET_PROBE_KEY, KUBELET_USER_AGENT_PREFIX } from '../wire/probe-headers.ts';
-import { decodeStatMessages, type StatMessage } from '../wire/stat.ts';
 import { REPLICA_PATH } from './ha/high-availability.ts';
 import { type ReplicaData, type ReplicaSocket, replicaBehavior } from './ha/replica-socket.ts';
 import type { ReplicaSink } from './ha/replica-source.ts';
@@ -31,8 +30,8 @@ export interface StatServerOptions {
   port: number;
   clock: Clock;
   logger: Logger;
-  /** One decoded frame. Must not throw. */
-  onStats: (messages: StatMessage[]) => void;
+  /** One binary frame; the bytes are its own only until this returns. Throws on a broken one. */
+  onFrame: (bytes: Uint8Array) => void;
   /** JSON of the recent decisions of `namespace/name`; null = unknown revision. */
   decisions: (key: string) => string | null;
   /** JSON of the present state of all revisions. */
@@ -110,14 +109,11 @@ function websocketBehavior(
         options.logger.error({}, 'dropping a stat message that is not binary');
         return;
       }
-      let messages: StatMessage[];
       try {
-        messages = decodeStatMessages(new Uint8Array(message));
+        options.onFrame(new Uint8Array(message));
       } catch (error) {
         options.logger.error({ error, bytes: message.byteLength }, 'cannot decode a stat frame');
-        return;
       }
-      options.onStats(messages);
     },
     close(socket, code) {
       sockets.delete(socket);

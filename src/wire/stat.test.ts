@@ -94,6 +94,14 @@ describe('stat messages', () => {
     ]);
   });
 
+  it('ACT-138: a stat that comes in parts is one stat', () => {
+    const parts = '1a0c0a017011000000000000f03f' + '1a0921000000000000f03f';
+    const batch = `0a${((parts.length + 6) / 2).toString(16)}120172${parts}`;
+    expect(decodeStatMessages(bytes(batch))).toEqual([
+      { namespace: '', name: 'r', stat: { ...stat(1, 1), podName: 'p' } },
+    ]);
+  });
+
   it('QP-42: an idle pod after its first report is sixteen bytes', () => {
     const wire = encodeStat({ ...emptyStat('pod-1'), processUptime: 1 });
     expect(hex(wire)).toBe('0a05706f642d3131000000000000f03f');

@@ -66,7 +66,9 @@ export function encodeStatMessages(messages: readonly StatMessage[]): Uint8Array
 
 /** Throws on bytes that are not a protobuf message. */
 export function decodeStat(bytes: Uint8Array): Stat {
-  return readStat(new BinaryReader(bytes), bytes.length);
+  const stat = emptyStat('');
+  readStat(new BinaryReader(bytes), bytes.length, stat);
+  return stat;
 }
 
 /** Entries without a stat are left out (ACT-138). Throws on bytes that are no such message. */
@@ -115,21 +117,21 @@ function readStatMessage(reader: BinaryReader, end: number): StatMessage | null 
     if (type !== WireType.LengthDelimited) reader.skip(type, field);
     else if (field === 1) namespace = reader.string();
     else if (field === 2) name = reader.string();
-    else if (field === 3) stat = readStat(reader, endOfSubmessage(reader));
-    else reader.skip(type, field);
+    else if (field === 3) {
+      stat ??= emptyStat(''); // Said more than once, the parts make one message.
+      readStat(reader, endOfSubmessage(reader), stat);
+    } else reader.skip(type, field);
   }
   if (reader.pos !== end) throw new RangeError('submessage overruns its length');
   return stat === null ? null : { namespace, name, stat };
 }
 
-function readStat(reader: BinaryReader, end: number): Stat {
-  const stat = emptyStat('');
+function readStat(reader: BinaryReader, end: number, stat: Stat): void {
   while (reader.pos < end) {
     const [field, type] = reader.tag();
     if (!readStatField(reader, field, type, stat)) reader.skip(type, field);
   }
   if (reader.pos !== end) throw new RangeError('submessage overruns its length');
-  return stat;
 }
 
 /** False when the field is unknown or of an unexpected wire type, and so still to be skipped. */

@@ -87,7 +87,7 @@ async function serve(world: World, autoscaler: Autoscaler, host: string, port: n
     port,
     clock: world.clock,
     logger: silentLogger,
-    onStats: (messages) => autoscaler.stats(messages),
+    onFrame: (bytes) => autoscaler.statFrame(bytes),
     decisions: (key) => autoscaler.decisions(key),
     overview: () => autoscaler.overview(),
     ownsBucket: (bucket) => autoscaler.ownsBucket(bucket),

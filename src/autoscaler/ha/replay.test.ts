@@ -102,7 +102,7 @@ class Member {
   }
 
   async settle(): Promise<void> {
-    const isBusy = (): boolean => [...this.deciders.all()].some(({ isInWorker }) => isInWorker);
+    const isBusy = (): boolean => [...this.deciders.all()].some(({ task }) => task?.isRunning);
     do await new Promise((resolve) => setImmediate(resolve));
     while (isBusy());
   }

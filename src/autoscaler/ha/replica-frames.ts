@@ -8,7 +8,7 @@
 
 import { type RowShape, STATE } from '../../shm/metric-columns.ts';
 
-const VERSION = 1;
+const VERSION = 2;
 export const FRAME = { row: 1, records: 2, states: 3, gone: 4, complete: 5 } as const;
 
 const HEAD_CELLS = 2;

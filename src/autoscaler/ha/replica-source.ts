@@ -3,7 +3,7 @@
 // that cannot keep up is cut off and starts anew; it never holds back a stat or a decision.
 
 import type { Clock, TimerHandle } from '../../clock/clock.ts';
-import { cellsPerRow, INPUT, WINDOW, WINDOW_HEAD } from '../../shm/metric-columns.ts';
+import { cellsPerRow, SYNC_CELLS, WINDOW, WINDOW_HEAD } from '../../shm/metric-columns.ts';
 import type { MetricRow, MetricStore, StoreObserver } from '../metric-store.ts';
 import { encodeEntries, encodeRow, FRAME, STATE_FIELDS } from './replica-frames.ts';
 
@@ -168,7 +168,7 @@ function sendRow(replica: Replica, row: MetricRow): void {
   }
   const { slab, at, key } = row;
   const cells = slab.cells.slice(at, at + cellsPerRow(slab.shape));
-  cells.fill(0, 0, INPUT.target); // Locks and versions are of this process.
+  cells.fill(0, 0, SYNC_CELLS); // Locks and versions are of this process.
   replica.toSend.delete(row);
   replica.decided.delete(row);
   replica.sink.send(encodeRow({ index, key, shape: slab.shape, cells }));
