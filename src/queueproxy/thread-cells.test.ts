@@ -99,4 +99,18 @@ describe('drain of several threads', () => {
     drainer.reset();
     expect(other.draining).toBe(false);
   });
+
+  it('QP-113: a pod that ran for 26 days or more drains like any other', () => {
+    const dayMs = 24 * 3_600_000;
+    for (const days of [1, 26, 48, 51, 100]) {
+      const cells = createThreadCells(2);
+      const board = new DrainBoard(cells, 2);
+      const other = new ThreadDrainState(cells, 1);
+      const nowMs = days * dayMs;
+      expect(board.sinceArrivalMs(nowMs), `${days} days, none`).toBeGreaterThan(30_000);
+      other.onArrival(nowMs);
+      expect(board.sinceArrivalMs(nowMs - 1.5), `${days} days, a clock ahead`).toBe(0);
+      expect(board.sinceArrivalMs(nowMs + 20_000), `${days} days, one`).toBe(20_000);
+    }
+  });
 });

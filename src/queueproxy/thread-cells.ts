@@ -28,6 +28,8 @@ const NUMBER = {
   proxiedRequestCount: 6,
 } as const;
 const NUMBER_COUNT = 7;
+/** How far the clocks of two threads may stand apart. */
+const MAX_AHEAD_MS = 1_000;
 /** Reads that met the writer; then the thread's last known numbers serve once more. */
 const MAX_READ_ATTEMPTS = 1_000;
 
@@ -196,12 +198,14 @@ export class DrainBoard {
     Atomics.store(this.#ints, 0, draining ? 1 : 0);
   }
 
-  /** How long ago any other thread saw a request; a large number when that is long past. */
+  /** How long ago any other thread saw a request; Infinity or large when that is long past. */
   sinceArrivalMs(nowMs: number): number {
     let leastMs = Number.POSITIVE_INFINITY;
     for (let thread = 1; thread < this.#threads; thread += 1) {
       const arrivedMs = Atomics.load(this.#ints, BLOCK_INTS * (thread + 1) + ARRIVAL);
-      leastMs = Math.min(leastMs, Math.max(0, ((Math.ceil(nowMs) | 0) - arrivedMs) | 0));
+      const sinceMs = ((Math.ceil(nowMs) | 0) - arrivedMs) | 0;
+      // A thread's clock may be a little ahead; far ahead is 25 days ago, seen through 32 bits.
+      if (sinceMs >= -MAX_AHEAD_MS) leastMs = Math.min(leastMs, Math.max(0, sinceMs));
     }
     return leastMs;
   }
