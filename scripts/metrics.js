@@ -1,13 +1,14 @@
 // Writes docs/metrics.md from src/telemetry/metric-definitions.ts, the table every metric of the
 // product is made from. A house test calls `metricsDocument` to see that the file is up to date.
-// The table is TypeScript without imports, so stripping its types is enough to load it.
-import { readFileSync, writeFileSync } from 'node:fs';
+// The tables import types only, so stripping those is enough to load them.
+import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { transformSync } from 'esbuild';
+import { buildSync } from 'esbuild';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const TABLE = join(root, 'src', 'telemetry', 'metric-definitions.ts');
+const AUTOSCALER_TABLE = join(root, 'src', 'telemetry', 'autoscaler-metric-definitions.ts');
 const DOCUMENT = join(root, 'docs', 'metrics.md');
 
 const HEADING = `# Metrics
@@ -29,6 +30,15 @@ Client durations run until the app's answer head or its failure; a failure has \
 [errors.md](errors.md) or \`canceled\`, instead of a status. The queue depth is read when somebody asks (Q-12).
 `;
 
+const AUTOSCALER = `## Autoscaler
+
+Served on port 9090 (\`GET /metrics\`) when \`metrics-protocol\` of \`config-observability\` is \`prometheus\`, pushed over
+OTLP to \`metrics-endpoint\` when it is \`http/protobuf\` or \`grpc\`; the map is followed while running (AS-186).
+Gauges are read when somebody asks and are gone with their revision (AS-185); a page holds 10,000 revisions.
+\`PILOTLIGHT_METRICS_NAMES\` of the process chooses between the names with dots, the older ones (AS-187) and \`both\`.
+Inside \`pilotlight up\` nothing is served: port 9090 belongs to the pods.
+`;
+
 const GROUPS = [
   ['current', 'Current names'],
   ['legacy', 'Older names (QP-148)'],
@@ -37,14 +47,25 @@ const GROUPS = [
 
 /** The whole text of docs/metrics.md. */
 export async function metricsDocument() {
-  const source = readFileSync(TABLE, 'utf8');
-  const { code } = transformSync(source, { loader: 'ts', format: 'esm' });
-  const { METRICS } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+  const METRICS = await loadTable('METRICS', TABLE);
+  const autoscaler = await loadTable('AUTOSCALER_METRICS', AUTOSCALER_TABLE);
   const parts = GROUPS.map(([names, title]) => {
     const rows = Object.values(METRICS).filter((metric) => metric.names === names);
     return `## ${title}\n\n${table(rows)}\n`;
   });
-  return [HEADING, ...parts, buckets(Object.values(METRICS))].join('\n');
+  const all = [...Object.values(METRICS), ...autoscaler];
+  return [HEADING, ...parts, buckets(all), AUTOSCALER, `${table(autoscaler)}\n`].join('\n');
+}
+
+async function loadTable(name, file) {
+  const { outputFiles } = buildSync({
+    entryPoints: [file],
+    bundle: true,
+    format: 'esm',
+    write: false,
+  });
+  const module = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
+  return module[name];
 }
 
 function table(metrics) {
@@ -60,12 +81,11 @@ function table(metrics) {
 }
 
 function buckets(metrics) {
-  const byUnit = new Map();
+  const lines = new Set();
   for (const { kind, unit, bounds } of metrics) {
-    if (kind === 'histogram') byUnit.set(unit, bounds);
+    if (kind === 'histogram') lines.add(`- ${unit}: ${bounds.join(', ')}, +Inf`);
   }
-  const lines = [...byUnit].map(([unit, bounds]) => `- ${unit}: ${bounds.join(', ')}, +Inf`);
-  return `## Buckets\n\nA value equal to a bound belongs to its bucket (QP-141, QP-149).\n\n${lines.join('\n')}\n`;
+  return `## Buckets\n\nA value equal to a bound belongs to its bucket (QP-141, QP-149).\n\n${[...lines].join('\n')}\n`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,6 +1,6 @@
 // Every metric the product exposes, as data: the recorder, the Prometheus text, the OTLP export and
-// docs/metrics.md (scripts/metrics.js) all read this one table. No imports of code, so that the
-// script can load it alone. Names and units follow OpenTelemetry; `prometheus` is the exposed name
+// docs/metrics.md (scripts/metrics.js) all read this one table; metrics no sidecar has are kept out
+// of its bundle and added by who has them. No imports of code, so that the script can load it alone. Names and units follow OpenTelemetry; `prometheus` is the exposed name
 // after translation (QP-140, QP-145). Cold: read once, when instruments are made.
 
 export type MetricKind = 'histogram' | 'gauge' | 'counter';
@@ -309,6 +309,11 @@ export function metricNamed(name: string): MetricDefinition {
   return found;
 }
 
-const BY_NAME: ReadonlyMap<string, MetricDefinition> = new Map(
+/** Metrics of another role. */
+export function addMetrics(metrics: readonly MetricDefinition[]): void {
+  for (const metric of metrics) BY_NAME.set(metric.name, metric);
+}
+
+const BY_NAME = new Map<string, MetricDefinition>(
   Object.values<MetricDefinition>(METRICS).map((metric) => [metric.name, metric]),
 );
