@@ -109,6 +109,22 @@ describe('traces to a collector', () => {
     expect(collector.exports).toHaveLength(1);
   });
 
+  for (const [protocol, headers] of [
+    ['http/protobuf', 'x-team=a%0Ab'],
+    ['grpc', 'connection=close'],
+  ] as const) {
+    it(`QP-9: headers ${protocol} cannot send cost the batch, not the sidecar`, async () => {
+      const collector = await collect(startHttpCollector());
+      const env = { OTEL_EXPORTER_OTLP_HEADERS: headers };
+      const { port, clock, logs } = await startTraced(collector, protocol, env);
+      await RawClient.ask(port, '/');
+      clock.advance(5_000);
+      await until(() => logs.includes('spans dropped'));
+      expect((await RawClient.ask(port, '/')).status).toBe(404);
+      expect(collector.exports).toEqual([]);
+    });
+  }
+
   it('QP-9: the variables of OpenTelemetry win over the configured endpoint', async () => {
     const collector = await collect(startHttpCollector());
     const wrong = { ...collector, url: 'http://127.0.0.1:1' };

@@ -22,7 +22,14 @@ export async function openOtlpClient(endpoint: OtlpEndpoint, clock: Clock): Prom
         ? (await import('./otlp-grpc.ts')).createGrpcTransport(endpoint, clock)
         : (await import('./otlp-http.ts')).createHttpTransport(endpoint);
     return {
-      send: (encode) => transport.send(encode(encoder)),
+      send: async (encode) => {
+        try {
+          return await transport.send(encode(encoder));
+        } catch (error) {
+          // A header of OTEL_EXPORTER_OTLP_HEADERS no protocol can send, above all.
+          return { kind: 'refused', reason: (error as Error).message };
+        }
+      },
       close: () => transport.close(),
     };
   } catch (error) {
