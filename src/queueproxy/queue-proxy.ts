@@ -228,8 +228,14 @@ export class QueueProxy {
       logger: this.#logger,
       collect: () => this.#collect(),
       queueDepth: () => (this.#gate === null ? null : this.#gate.inFlight + this.#gate.waiting),
-      rejectedCount: () => this.#plane.server.rejectedCount + (this.#threads?.rejectedCount ?? 0),
+      rejectedCount: () => this.#rejectedCount(),
     });
+  }
+
+  /** Requests refused for their framing (QP-7), on every port and in every thread. */
+  #rejectedCount(): number {
+    const inTls = this.#tls?.server.rejectedCount ?? 0;
+    return this.#plane.server.rejectedCount + inTls + (this.#threads?.rejectedCount ?? 0);
   }
 
   /** What every request plane counted. */

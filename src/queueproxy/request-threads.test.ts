@@ -135,4 +135,11 @@ describe('request threads', () => {
     await over;
     expect(failures()).toBe(0);
   });
+
+  it('QP-120: a shutdown that is overtaken by a close comes to its end all the same', async () => {
+    const { proxy } = await start({ QUEUE_DRAIN_QUIET_SECONDS: '3600' });
+    const over = proxy.shutdown();
+    await proxy.close();
+    await over;
+  });
 });

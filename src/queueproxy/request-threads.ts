@@ -165,6 +165,8 @@ class RequestThread {
   readonly #asked = new Map<number, (reply: FromThread & { id: number }) => void>();
   #lastId = 0;
   #closing = false;
+  /** Nobody is there to answer any more. */
+  #isOver = false;
 
   constructor(start: ThreadStart, deps: RequestThreadsDeps) {
     this.#deps = deps;
@@ -177,7 +179,9 @@ class RequestThread {
     this.#worker.on('exit', (code) => this.#onDeath(new Error(`exit code ${code}`)));
   }
 
+  /** Null once the thread is over: whatever was to be done there, nothing of it is left. */
   ask(task: ThreadTask): Promise<unknown> {
+    if (this.#isOver) return Promise.resolve(null);
     this.#lastId += 1;
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
@@ -211,6 +215,7 @@ class RequestThread {
   }
 
   #onDeath(error: Error): void {
+    this.#isOver = true;
     // Closed on purpose: what was asked of it before is over as well, and that is no failure.
     for (const [id, settle] of this.#asked) {
       settle(this.#closing ? { kind: 'reply', id, value: null } : { kind: 'failure', id, error });
