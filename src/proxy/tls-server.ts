@@ -144,21 +144,23 @@ export class TlsServer implements HttpServer {
       const bytes: Buffer | null = socket.read();
       if (bytes === null) return;
       socket.off('readable', look);
-      timer.cancel();
-      this.#choose(socket, bytes);
+      // The timer runs on for who got an answer and has yet to leave.
+      if (this.#choose(socket, bytes)) timer.cancel();
     };
     socket.on('readable', look);
   }
 
-  #choose(socket: Socket, bytes: Buffer): void {
+  /** True when TLS takes over, with a time limit of its own. */
+  #choose(socket: Socket, bytes: Buffer): boolean {
     const first = bytes[0]!;
     if (first !== HANDSHAKE_RECORD && first >= LETTER_A && first <= LETTER_Z) {
       socket.end(PLAIN_HTTP_ANSWER);
       socket.resume();
-      return;
+      return false;
     }
     socket.unshift(bytes);
     this.#secure?.emit('connection', socket);
+    return true;
   }
 
   #onSecure(socket: TLSSocket): void {
