@@ -88,7 +88,7 @@ async function storm(
     resizes += 1;
   }
   await host.resize(app, LIMIT);
-  await Promise.race([all, sleep(DEADLINE_MS)]);
+  await Promise.race([all, sleep(DEADLINE_MS, { isBackground: true })]);
   const { served, full, left, lost } = endings;
   const unanswered = asked - served - full - left;
   const { worst, aboveLimit } = app;
@@ -247,8 +247,12 @@ class Host {
   }
 }
 
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** In the background it does not keep the process alive. */
+function sleep(ms: number, { isBackground = false } = {}): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    if (isBackground) timer.unref();
+  });
 }
 
 function afterTurns(turns: number, callback: () => void): void {
