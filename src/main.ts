@@ -3,7 +3,7 @@
 // Nothing heavy may be imported here, because every role pays for it at every start.
 
 import { systemClock } from './clock/clock.ts';
-import { chooseRole } from './settings/role.ts';
+import { chooseRole, type ProcessRole } from './settings/role.ts';
 
 const EXIT_USAGE = 2;
 
@@ -26,7 +26,7 @@ switch (choice.kind) {
     process.exitCode = EXIT_USAGE;
 }
 
-async function startRole(role: 'queueproxy' | 'standalone-control' | 'standalone-data-plane') {
+async function startRole(role: ProcessRole) {
   if (role === 'standalone-control') {
     const { runControl } = await import('./standalone/control.ts');
     return runControl();
@@ -35,15 +35,20 @@ async function startRole(role: 'queueproxy' | 'standalone-control' | 'standalone
     const { runDataPlane } = await import('./standalone/data-plane.ts');
     return runDataPlane();
   }
-  const { startQueueProxy } = await import('./queueproxy/start.ts');
-  return startQueueProxy({
+  const processDeps = {
     env: process.env,
     clock: systemClock,
     random: Math.random,
-    onSignal(listener) {
+    onSignal(listener: () => void) {
       for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, listener);
     },
-    exit: (code) => process.exit(code),
-    printError: (line) => console.error(line),
-  });
+    exit: (code: number) => process.exit(code),
+    printError: (line: string) => console.error(line),
+  };
+  if (role === 'autoscaler') {
+    const { runAutoscaler } = await import('./autoscaler/process.ts');
+    return runAutoscaler(processDeps);
+  }
+  const { startQueueProxy } = await import('./queueproxy/start.ts');
+  return startQueueProxy(processDeps);
 }

@@ -3,11 +3,16 @@
 // as Knative's queue-sidecar-image without any argument. Pure.
 
 /** Roles that are processes of their own. Everything else is a command for people. */
-export const PROCESS_ROLES = ['queueproxy', 'standalone-control', 'standalone-data-plane'] as const;
+export const PROCESS_ROLES = [
+  'queueproxy',
+  'autoscaler',
+  'standalone-control',
+  'standalone-data-plane',
+] as const;
 export type ProcessRole = (typeof PROCESS_ROLES)[number];
 
 /** Parts of `up` that do not run alone in this version. */
-export const EMBEDDED_ROLES = ['activator', 'autoscaler', 'controller', 'webhook', 'gateway'];
+export const EMBEDDED_ROLES = ['activator', 'controller', 'webhook', 'gateway'];
 
 export type Choice =
   | { kind: 'role'; role: ProcessRole; args: readonly string[] }

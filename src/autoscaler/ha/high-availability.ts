@@ -103,8 +103,8 @@ export class HighAvailability {
     following.client?.stop();
     following.client = null;
     this.#router.setHolder(bucket, null);
-    const { clock, onFatal, onGained } = this.#options;
-    void publishBucket(bucket, this.#options).catch(onFatal);
+    const { clock, ownership, onFatal, onGained } = this.#options;
+    if (ownership.baseUrl === undefined) void publishBucket(bucket, this.#options).catch(onFatal);
     onGained(bucket);
     clock.setTimer(TAKEOVER_MS, () => this.#letGo(bucket), { background: true });
   }
@@ -125,9 +125,10 @@ export class HighAvailability {
     if (this.#options.ownership.isOwned(bucket)) return;
     this.#router.setHolder(bucket, address);
     if (address === null) return;
-    const { clock, logger, port } = this.#options;
+    const { clock, logger, ownership, port } = this.#options;
     const host = address.includes(':') ? `[${address}]` : address;
-    const url = `ws://${host}:${port}${REPLICA_PATH}/${bucket}`;
+    const base = ownership.baseUrl?.(bucket) ?? `ws://${host}:${port}`;
+    const url = `${base}${REPLICA_PATH}/${encodeURIComponent(bucket)}`;
     following.client = new ReplicaClient({ url, mirror: following.mirror, clock, logger });
     following.client.start();
   }

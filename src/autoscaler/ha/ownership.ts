@@ -24,6 +24,8 @@ export interface Ownership {
   bucketOf(key: string): string;
   owns(key: string): boolean;
   isOwned(bucket: string): boolean;
+  /** AS-176: where its owner always is; absent = at the address of whoever holds its Lease. */
+  baseUrl?(bucket: string): string;
   listen(listener: OwnershipListener): void;
   start(): void;
   /** Gives every bucket back. */

@@ -33,7 +33,7 @@ export function replicaBehavior(
     idleTimeout: 0,
     sendPingsAutomatically: false,
     upgrade(response, request, context) {
-      const bucket = request.getParameter(0) ?? '';
+      const bucket = decoded(request.getParameter(0) ?? '');
       const key = request.getHeader('sec-websocket-key');
       if (state.isStopping || !options.ownsBucket(bucket)) {
         return void response.writeStatus('503 Service Unavailable').end();
@@ -56,4 +56,13 @@ export function replicaBehavior(
       socket.getUserData().unsubscribe?.();
     },
   };
+}
+
+/** Names of AS-176 are URLs. Text that is no encoding names no bucket. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return '';
+  }
 }

@@ -88,7 +88,9 @@ export class StatRouter {
 
   /** AS-173: its address first, then the bucket's Service, in turn. */
   #urlOf(bucket: string, remote: Remote): string {
-    const { systemNamespace, clusterDomain, port } = this.#options;
+    const { ownership, systemNamespace, clusterDomain, port } = this.#options;
+    const fixed = ownership.baseUrl?.(bucket);
+    if (fixed !== undefined) return fixed;
     remote.dials += 1;
     const host = remote.address.includes(':') ? `[${remote.address}]` : remote.address;
     return remote.dials % 2 === 1
