@@ -7,6 +7,7 @@ import type { ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import { END_STREAM, Http2Code } from './h2-codes.ts';
 import { hasEnded, watchEnd } from './h2-end-watch.ts';
 import { type Http2Fields, type RawFields, trailerFieldsFor } from './h2-fields.ts';
+import { sendTrailers } from './h2-sending.ts';
 
 /** Who sends a request. */
 export interface Http2Caller {
@@ -118,7 +119,8 @@ export class Http2Call {
   }
 
   onWantTrailers(): void {
-    this.#stream.sendTrailers(this.#requestTrailers ?? {});
+    const isSent = sendTrailers(this.#stream, this.#requestTrailers ?? {});
+    if (!isSent) this.#stream.close(Http2Code.INTERNAL_ERROR);
   }
 
   onData(chunk: Buffer): void {

@@ -4,6 +4,7 @@
 
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Clock, TimerHandle } from '../clock/clock.ts';
+import { sendInterim } from './h2-sending.ts';
 
 /** How long the application may take to ask for the body. */
 const EXPECT_CONTINUE_MS = 1_000;
@@ -24,7 +25,7 @@ export class Http2Continue {
     if (!this.#isPending || this.#timer !== null) return;
     this.#timer = this.#clock.setTimer(EXPECT_CONTINUE_MS, () => {
       this.#isPending = false;
-      if (!this.#stream.closed) this.#stream.additionalHeaders({ ':status': 100 });
+      if (!this.#stream.closed) sendInterim(this.#stream, { ':status': 100 });
     });
   }
 

@@ -29,6 +29,7 @@ import {
 import type { Http2PoolWaiter } from './h2-pool.ts';
 import type { Http2RequestHead } from './h2-request-head.ts';
 import { type RequestStreamOwner, startBody, watchRequest } from './h2-request-stream.ts';
+import { isSendableStatus, sendHead, sendInterim, sendTrailers } from './h2-sending.ts';
 import type { Http2Upstream } from './h2-upstream.ts';
 import { type CompiledHeaderEdits, compileEdits } from './header-edits.ts';
 import { hasNoBody } from './replies.ts';
@@ -137,7 +138,7 @@ export class Http2Exchange
     this.#edits = compileEdits(edits);
     this.#hasRetried = false;
     this.#phase = Phase.DIALING;
-    if (this.requestBytes > 0) process.nextTick(failLater, this);
+    if (this.requestBytes > 0) process.nextTick(failLater, this, 'request body already sent');
     else this.#connect();
   }
 
@@ -182,7 +183,8 @@ export class Http2Exchange
   /** The whole answer is out; what the application sent behind it follows. */
   onWantTrailers(): void {
     const trailers = this.#trailers;
-    this.#stream.sendTrailers(trailers === null ? NO_TRAILERS : trailerFieldsFor(trailers));
+    const fields = trailers === null ? NO_TRAILERS : trailerFieldsFor(trailers);
+    if (!sendTrailers(this.#stream, fields)) this.#stream.close(Http2Code.INTERNAL_ERROR);
   }
 
   /** The client's stream is gone, by the client's will or with its connection. */
@@ -205,11 +207,16 @@ export class Http2Exchange
   onCallInterim(_call: Http2Call, status: number, raw: RawFields): void {
     if (this.responseStarted || this.#stream.closed) return;
     this.#continueWait?.settle();
-    this.#stream.additionalHeaders(answerFieldsFor(status, raw, ''));
-    this.#connection.host.handler.onInterimHead?.(this, status);
+    const isSent = sendInterim(this.#stream, answerFieldsFor(status, raw, ''));
+    if (isSent) this.#connection.host.handler.onInterimHead?.(this, status);
   }
 
   onCallHead(call: Http2Call, status: number, raw: RawFields, isEnd: boolean): void {
+    if (!isSendableStatus(status)) {
+      this.#dropUpstream();
+      this.#fail(FailureCode.MALFORMED_RESPONSE, `http2: answer with status ${status}`, true);
+      return;
+    }
     this.#connection.host.handler.onResponseHead(this, status);
     if (this.#call !== call) return;
     this.#phase = Phase.ANSWERING;
@@ -254,10 +261,8 @@ export class Http2Exchange
 
   // Inside.
 
-  failForward(): void {
-    if (this.#phase === Phase.DIALING) {
-      this.#fail(FailureCode.CLOSED, 'request body already sent', true);
-    }
+  failForward(message: string): void {
+    if (this.#phase === Phase.DIALING) this.#fail(FailureCode.CLOSED, message, true);
   }
 
   #connect(): void {
@@ -272,6 +277,10 @@ export class Http2Exchange
     const call = upstream.open(fields, !this.#isRequestComplete, this);
     if (call === null) {
       this.#pool!.http2.wait(this);
+      return;
+    }
+    if (call === false) {
+      process.nextTick(failLater, this, 'http2: invalid request header');
       return;
     }
     this.#phase = Phase.SENT;
@@ -297,14 +306,15 @@ export class Http2Exchange
     this.#isBodyStarted = true;
   }
 
-  /** False when there is no client any more, which its stream tells us apart. */
+  /** False when there is no client any more, which its stream tells us apart, or for what it got. */
   #startAnswer(status: number, fields: Http2Fields, options: ServerStreamResponseOptions): boolean {
     if (this.#stream.closed || this.#stream.destroyed) return false;
     this.#continueWait?.settle();
     this.responseStarted = true;
     this.responseStatus = status;
-    this.#stream.respond(fields, options);
-    return true;
+    if (sendHead(this.#stream, fields, options)) return true;
+    this.#end(Outcome.TRUNCATED);
+    return false;
   }
 
   #countAnswerBytes(size: number): void {
@@ -338,6 +348,6 @@ export class Http2Exchange
   }
 }
 
-function failLater(exchange: Http2Exchange): void {
-  exchange.failForward();
+function failLater(exchange: Http2Exchange, message: string): void {
+  exchange.failForward(message);
 }

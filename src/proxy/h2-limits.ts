@@ -2,6 +2,7 @@
 // node:http2 behind them. Not hot.
 
 import type { ServerSessionOptions } from 'node:http2';
+import { MAX_SENT_HEADER_BYTES } from './h2-sending.ts';
 
 /** Streams open at once per connection; above it a stream is refused. */
 export const MAX_CONCURRENT_STREAMS = 250;
@@ -28,6 +29,7 @@ export const MAX_SESSION_MEMORY_MB = 32;
 
 export const SERVER_OPTIONS: ServerSessionOptions & Record<string, unknown> = {
   maxHeaderListPairs: MAX_HEADER_LIST_PAIRS,
+  maxSendHeaderBlockLength: MAX_SENT_HEADER_BYTES,
   maxSettings: MAX_SETTINGS_ENTRIES,
   maxSessionInvalidFrames: MAX_INVALID_FRAMES,
   maxSessionRejectedStreams: MAX_REJECTED_STREAMS,

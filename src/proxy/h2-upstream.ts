@@ -14,6 +14,7 @@ import {
 import { Http2Code, http2CodeName } from './h2-codes.ts';
 import type { Http2Fields } from './h2-fields.ts';
 import type { Http2Module } from './h2-module.ts';
+import { MAX_SENT_HEADER_BYTES, sendRequest } from './h2-sending.ts';
 import { FailureCode } from './types.ts';
 import { describeSocketError } from './upstream-errors.ts';
 
@@ -79,6 +80,7 @@ export class Http2Upstream implements Http2CallHost {
       createConnection: () => socket,
       maxSessionMemory: MAX_SESSION_MEMORY_MB,
       maxHeaderListPairs: MAX_HEADER_PAIRS,
+      maxSendHeaderBlockLength: MAX_SENT_HEADER_BYTES,
       maxReservedRemoteStreams: 0,
       settings: {
         enablePush: false,
@@ -101,7 +103,9 @@ export class Http2Upstream implements Http2CallHost {
 
   /** Requests it could take now. */
   get room(): number {
-    return this.#isLeaving || this.#session.closed ? 0 : Math.max(0, this.#limit - this.#open);
+    // A session that was destroyed does not call itself closed.
+    const { closed, destroyed } = this.#session;
+    return this.#isLeaving || closed || destroyed ? 0 : Math.max(0, this.#limit - this.#open);
   }
 
   get isIdle(): boolean {
@@ -114,23 +118,22 @@ export class Http2Upstream implements Http2CallHost {
     return this.#open === 0 && this.#idleSweeps > IDLE_SWEEPS;
   }
 
-  /** Sends a request head. Null when the connection turned out unusable: try another. */
-  open(fields: Http2Fields, hasBody: boolean, caller: Http2Caller): Call | null {
+  /**
+   * Sends a request head. Null when the connection turned out unusable: try another; false when
+   * node:http2 does not send such a head on any.
+   */
+  open(fields: Http2Fields, hasBody: boolean, caller: Http2Caller): Call | null | false {
     const isReused = this.#begun > 0;
+    const stream = sendRequest(this.#session, fields, hasBody ? WITH_BODY : WITHOUT_BODY);
+    // Whoever asks for room next must not be sent here again.
+    if (stream === null) this.#markLeaving();
+    if (stream === null || stream === false) return stream;
     this.#open += 1;
     this.#begun += 1;
     this.#idleSweeps = 0;
-    try {
-      const stream = this.#session.request(fields, hasBody ? WITH_BODY : WITHOUT_BODY);
-      const call = new Http2Call(this, stream, caller, isReused);
-      if (this.#begun >= MAX_STREAMS_PER_UPSTREAM) this.leave();
-      return call;
-    } catch (error) {
-      this.#open -= 1;
-      const code = (error as NodeJS.ErrnoException).code ?? '';
-      if (!code.startsWith('ERR_HTTP2_')) throw error;
-      return null;
-    }
+    const call = new Http2Call(this, stream, caller, isReused);
+    if (this.#begun >= MAX_STREAMS_PER_UPSTREAM) this.leave();
+    return call;
   }
 
   onStreamClosed(): void {
