@@ -108,8 +108,20 @@ describe('validating autoscaling annotations', () => {
       `expected 6s <= 5s <= 1h0m0s: ${P}window\ntarget 0 should be at least 0.01: ${P}target`,
     ],
     [{ 'min-scale': 'x', 'max-scale': 'x' }, `invalid value: x: ${P}max-scale, ${P}min-scale`],
-  ])('AS-18 to AS-30: %j', (annotations, text) => {
+  ])('AS-17 to AS-30: %j', (annotations, text) => {
     expect(problems(annotations)).toBe(text);
+  });
+
+  it.each(['NaN', 'Inf', '-Inf'])('AS-31: %s is no number for any setting', (text) => {
+    for (const key of [
+      'target',
+      'target-burst-capacity',
+      'target-utilization-percentage',
+      'panic-window-percentage',
+      'panic-threshold-percentage',
+    ]) {
+      expect(problems({ [key]: text }), key).toBe(`invalid value: ${text}: ${P}${key}`);
+    }
   });
 
   it('AS-20: the cluster limit binds a max-scale that is present', () => {
@@ -118,6 +130,10 @@ describe('validating autoscaling annotations', () => {
       `max-scale=0 (unlimited), must be less than 5: ${P}maxScale`,
     );
     expect(problems({ 'min-scale': '6' }, 5)).toBe('');
+    expect(problems({ 'min-scale': 'x', 'max-scale': '6' }, 5)).toBe(
+      `expected 1 <= 6 <= 5: ${P}max-scale\ninvalid value: x: ${P}min-scale`,
+    );
+    expect(problems({ 'max-scale': 'x' }, 5)).toBe(`invalid value: x: ${P}max-scale`);
   });
 
   it('AS-13: outside the template such keys are in the wrong place', () => {

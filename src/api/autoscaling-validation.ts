@@ -103,7 +103,9 @@ function validateScales(annotations: Annotations, config: Limits): FieldError[] 
   if (max !== 0 && max < min) {
     errors.push(fieldError(`max-scale=${max} is less than min-scale=${min}`, MAX_SCALE, MIN_SCALE));
   }
-  if (maxEntry !== undefined && errors.length === 0 && config.maxScaleLimit > 0) {
+  const isMaxUsable =
+    maxEntry !== undefined && !errors.some(({ paths }) => paths[0] === maxEntry.key);
+  if (isMaxUsable && config.maxScaleLimit > 0) {
     errors.push(...validateMaxScaleLimit(max, config.maxScaleLimit, maxEntry.key));
   }
   return [...errors, ...validateActivationScale(annotations, min, max)];

@@ -7,7 +7,7 @@ afterEach(() => world.stop());
 const P = 'autoscaling.knative.dev/';
 
 describe('a new revision', () => {
-  it('AS-118 to AS-122: gets its SKS, Decider and Metric, and becomes active', async () => {
+  it('AS-2, AS-118 to AS-122, AS-124: gets its SKS, Decider and Metric, and becomes active', async () => {
     world = await World.start();
     await world.createRevision('hello');
     await world.seconds(1);

@@ -1,10 +1,10 @@
-// A window of per-second sums and its two averages (AS-79 to AS-90). Head and ring of values live in
-// a larger Float64Array (a row of the shared store, or an array of its own), so everything here
+// A window of per-second sums and its two averages (AS-79 to AS-90). Head and ring of values live
+// in a larger Float64Array (a row of the shared store, or one of its own), so everything here
 // takes `(cells, at)` of the head and, where the ring does not follow it, `ringAt`. Two series that
-// are recorded together have two rings under one head. Times are bucket numbers: Unix time divided by the bucket length, cut
-// to a whole one. Only the cells of buckets in (newest - bucketCount, newest] mean anything; all
-// others are leftovers and are zeroed before they come into use. Hot: every stat and every
-// decision. No allocation.
+// are recorded together have two rings under one head. Times are bucket numbers: Unix time divided
+// by the bucket length, cut to a whole one. Only the cells of buckets in (newest - bucketCount,
+// newest] mean anything; all others are leftovers and are zeroed before they come into use. Hot:
+// every stat and every decision. No allocation.
 
 import { WINDOW, WINDOW_HEAD } from '../shm/metric-columns.ts';
 

@@ -233,7 +233,7 @@ describe('Deciders', () => {
     expect(deciders.get(KEY)?.recommendation).toBe(3);
   });
 
-  it('explains itself: inputs, outcome and the rule that bound it', () => {
+  it('AS-93: explains itself: inputs, outcome and the rule that bound it', () => {
     const { clock, deciders, collect, load } = make();
     collect(KEY);
     const decider = deciders.ensure(KEY, SPEC, LABELS);

@@ -114,7 +114,7 @@ describe('deciding a row', () => {
     expect(decideRow(row.slab, row.at, NOW_S * 1000)).toBe(OUTCOME.invalid);
   });
 
-  it('AS-91: silence is no data, or zero where nothing is scraped', () => {
+  it('AS-91, AS-196: silence is no data, or zero where nothing is scraped', () => {
     const store = new MetricStore();
     const row = ready(store, 'default/r');
     expect(decideRow(row.slab, row.at, NOW_S * 1000)).toBe(OUTCOME.invalid);

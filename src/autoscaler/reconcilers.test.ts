@@ -110,7 +110,7 @@ describe('children of a PodAutoscaler', () => {
     );
   });
 
-  it('AS-35: a PodAutoscaler of another class is not touched', async () => {
+  it('AS-1, AS-35: a PodAutoscaler of another class is not touched', async () => {
     world = await World.start();
     const annotations = { [`${P}class`]: 'example.autoscaler.dev' };
     await world.createRevision('hello', { annotations });
@@ -203,7 +203,7 @@ describe('Metric status', () => {
 });
 
 describe('SKS of a PodAutoscaler', () => {
-  it('AS-121: SKSReady says why the SKS is not ready', async () => {
+  it('AS-121, AS-146: SKSReady says why the SKS is not ready', async () => {
     world = await World.start();
     world.podStartMs = 60_000;
     await world.createRevision('hello');

@@ -45,7 +45,14 @@ describe('a decision says what bound it', () => {
       ['AS-104 growth', { stable: 999 }, { panicThreshold: 1e9 }, {}, 10, REASON.growthLimit],
       ['AS-104 shrink', { stable: 1, readyPods: 9 }, {}, {}, 4, REASON.shrinkLimit],
       ['AS-104 unreachable', { readyPods: 9 }, { reachable: false }, {}, 0, REASON.idle],
-      ['AS-106 floor', { stable: 1 }, { activationScale: 3 }, {}, 3, REASON.activationScale],
+      [
+        'AS-106, AS-193 floor',
+        { stable: 1 },
+        { activationScale: 3 },
+        {},
+        3,
+        REASON.activationScale,
+      ],
       ['AS-106 not when idle', {}, { activationScale: 3 }, {}, 0, REASON.idle],
       ['AS-111 panic load', { stable: 10, panic: 40 }, {}, {}, 4, REASON.panicDemand],
       [

@@ -48,6 +48,12 @@ describe('applying a recommendation', () => {
     ],
     ['AS-127: min-scale', { recommendation: 1 }, { minScale: 3 }, scale(3)],
     [
+      'AS-129: a lower bound keeps even a failed activation from zero',
+      { recommendation: 0, active: 'Unknown', activeForMs: 9999 * S },
+      { minScale: 1 },
+      scale(1),
+    ],
+    [
       'AS-127: initial scale until it was reached once',
       { recommendation: 1, wasInitialized: false },
       { initialScale: 5, maxScale: 3 },
@@ -59,7 +65,7 @@ describe('applying a recommendation', () => {
       { initialScale: 5, isReachable: false },
       scale(1),
     ],
-    ['AS-128: max-scale', { recommendation: 9 }, { maxScale: 3 }, scale(3)],
+    ['AS-116, AS-128: max-scale', { recommendation: 9 }, { maxScale: 3 }, scale(3)],
     [
       'AS-130: scale to zero off',
       { config: { enableScaleToZero: false, scaleToZeroGracePeriodMs: 1 } },

@@ -104,8 +104,8 @@ describe('the stat socket', () => {
   });
 
   it.each([
-    ['ACT-153: a kubelet probe', { 'user-agent': 'kube-probe/1.33' }, '/', 200],
-    ['ACT-153: a probe by header', { 'k-kubelet-probe': 'queue' }, '/health', 200],
+    ['AS-179, ACT-153: a kubelet probe', { 'user-agent': 'kube-probe/1.33' }, '/', 200],
+    ['AS-179, ACT-153: a probe by header', { 'k-kubelet-probe': 'queue' }, '/health', 200],
     ['ACT-155: no upgrade', {}, '/', 426],
     ['decisions of an unknown revision', {}, '/decisions/default/nobody', 404],
   ])('%s', async (_name, headers, path, status) => {

@@ -153,7 +153,7 @@ describe('config-autoscaler', () => {
       { 'min-scale': '-1', 'scale-down-delay': '-2s' },
       'scale-down-delay cannot be negative, was: -2s',
     ],
-  ])('AS-10: %j', (data, message) => {
+  ])('AS-9, AS-10: %j', (data, message) => {
     expect(messageOf(data)).toBe(message);
   });
 });

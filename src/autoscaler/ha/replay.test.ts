@@ -172,7 +172,7 @@ describe('a replayed minute of stats', () => {
   it
     .skipIf(!existsSync(worker))
     .each([{ threads: 1 }, { threads: 4 }, { threads: 4, changeAt: 30 }])(
-    'is decided the same by $threads workers, change at $changeAt',
+    'AS-191: is decided the same by $threads workers, change at $changeAt',
     async (way) => {
       const alone = await replay({ threads: 0 });
       expect(await replay(way)).toEqual(alone);

@@ -99,7 +99,7 @@ describe('class HPA', () => {
     });
   });
 
-  it('AS-162 to AS-164: Serve through all activators; status comes from the object', async () => {
+  it('AS-162 to AS-165: Serve through all activators; status comes from the object', async () => {
     const from = await startWith({ metric: 'cpu' });
     await setReplicas(from, 1, 3);
     const sks = await from.sks('hello');
