@@ -8,10 +8,12 @@ import {
   HEADERS_DONE,
   PREFACE,
   RawHttp2,
+  REQUEST_DONE,
   request,
   requestHead,
   reset,
   resetCode,
+  Setting,
   STATUS_200,
   settings,
 } from './testing/h2-frames.ts';
@@ -147,6 +149,29 @@ describe('HTTP/2 failures toward the application', () => {
     expect(app.sessions).toHaveLength(3);
     for (const stream of held) stream.respond({ ':status': 200 }, { endStream: true });
     for (const answer of await Promise.all(answers)) expect(answer.status).toBe(200);
+  });
+
+  it('QP-62: a broken connection takes no waiting request, the next one does', async () => {
+    const connections: RawHttp2[] = [];
+    const requestOn = (raw: RawHttp2) => raw.until((one) => one.type === FrameType.HEADERS);
+    const port = await rawApp((connection) => {
+      connections.push(new RawHttp2(connection.socket, PREFACE.length));
+    });
+    const harness = await inFrontOf(port);
+    const client = harness.client();
+    const [first, second] = ['/1', '/2'].map((path) => {
+      return answerOf(client.request({ ':path': path, ':method': 'POST' }, { endStream: true }));
+    });
+    await until(() => connections.length === 1, 'first connection');
+    connections[0]!.write(settings([Setting.MAX_CONCURRENT_STREAMS, 1]));
+    await requestOn(connections[0]!);
+    await until(() => connections.length === 2, 'second connection');
+    connections[0]!.socket.resetAndDestroy();
+    expect((await first!).status).toBe(502);
+    connections[1]!.write(settings());
+    const { streamId } = await requestOn(connections[1]!);
+    connections[1]!.write(frame(FrameType.HEADERS, REQUEST_DONE, streamId, STATUS_200));
+    expect((await second!).status).toBe(200);
   });
 
   it('after a GOAWAY of the application new requests use a new connection', async () => {
