@@ -11,7 +11,7 @@ import { silentLogger } from '../telemetry/logger.ts';
 import { renderPrometheus } from '../telemetry/prometheus-text.ts';
 import { Drainer } from './drainer.ts';
 import { type HandlerOptions, QueueProxyHandler } from './handler.ts';
-import { RequestContext } from './request-context.ts';
+import { RequestContext, RequestFlag } from './request-context.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { TelemetryObserver } from './telemetry-observer.ts';
 import { FakeExchange, type FakeRequest } from './testing/fake-exchange.ts';
@@ -542,7 +542,9 @@ describe('bookkeeping', () => {
             );
             const inside = exchanges.filter(
               ({ ended, forwarded, context }) =>
-                !ended && forwarded !== null && ((context as RequestContext).flags & 8) === 0,
+                !ended &&
+                forwarded !== null &&
+                ((context as RequestContext).flags & RequestFlag.BYPASS) === 0,
             );
             if (cc > 0) expect(inside.length).toBeLessThanOrEqual(cc);
             if (cc > 0) expect(handler.gate!.inFlight).toBe(inside.length);

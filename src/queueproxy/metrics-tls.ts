@@ -11,6 +11,9 @@ import { parseTlsPolicy } from './tls-policy.ts';
 
 export type TlsVariables = Readonly<Record<string, string>>;
 
+/** As for a request head on this port (QP-5); also what a close may wait for at most. */
+const HANDSHAKE_TIMEOUT_MS = 5_000;
+
 export class MetricsTlsFront {
   readonly #server: NetHttpServer;
   readonly #front: Server;
@@ -29,6 +32,9 @@ export class MetricsTlsFront {
     return new Promise((resolve, reject) => {
       this.#front.once('error', reject);
       this.#front.listen(port, host, () => {
+        this.#front.off('error', reject);
+        // A connection that could not be accepted: whoever scrapes comes again.
+        this.#front.on('error', () => undefined);
         const address = this.#front.address();
         resolve({ port: address === null || typeof address === 'string' ? 0 : address.port });
       });
@@ -65,6 +71,7 @@ function tlsOptions(variables: TlsVariables): TlsOptions {
     }),
     cert: readFileSync(value('CERT')),
     key: readFileSync(value('KEY')),
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     requestCert: clientAuth !== 'none',
     rejectUnauthorized: clientAuth === 'require',
     ...(caFile === '' ? {} : { ca: readFileSync(caFile) }),

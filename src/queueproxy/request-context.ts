@@ -15,11 +15,11 @@ export const RequestFlag = {
   /** Came through an activator (QP-35). */
   PROXIED: 2,
   /** K-Kubelet-Probe: no statistics, no gate, no host restore (QP-22). */
-  BYPASS: 8,
-  /** Answered in layer 3: holds nothing, is only observed. */
-  ANSWERED_HERE: 64,
+  BYPASS: 4,
   /** Something of the answer went to the client. */
-  WRITTEN: 32,
+  WRITTEN: 8,
+  /** Answered in layer 3: holds nothing, is only observed. */
+  ANSWERED_HERE: 16,
 } as const;
 
 /** The handler's side of gate and wheel. */
