@@ -43,6 +43,9 @@ export class Http2Call {
   readonly #host: Http2CallHost;
   readonly #stream: ClientHttp2Stream;
   #trailers: RawFields | null = null;
+  /** What the answer's head says of its body; '' when nothing. */
+  #declaredLength = '';
+  #receivedBytes = 0;
   /** Sent behind the request's body. */
   #requestTrailers: Http2Fields | null = null;
 
@@ -99,8 +102,9 @@ export class Http2Call {
     this.#stream.resume();
   }
 
-  onResponse(status: number, flags: number, raw: RawFields): void {
+  onResponse(status: number, flags: number, raw: RawFields, length: string): void {
     this.isUntouched = false;
+    this.#declaredLength = length;
     const isEnd = (flags & END_STREAM) !== 0;
     this.#caller?.onCallHead(this, status, raw, isEnd);
     if (this.#caller === null) return;
@@ -124,17 +128,26 @@ export class Http2Call {
   }
 
   onData(chunk: Buffer): void {
+    this.#receivedBytes += chunk.length;
     this.#caller?.onCallData(this, chunk);
   }
 
   onEnd(): void {
     const caller = this.#caller;
     if (caller === null || this.#stream.rstCode !== Http2Code.NO_ERROR) return;
-    if (!hasEnded(this.#stream)) return;
+    if (!hasEnded(this.#stream) && !this.#isWhole()) return;
     this.#caller = null;
     caller.onCallEnd(this, this.#trailers);
     // An answer that came before the request was complete: nobody reads the rest (RFC 9113 8.1).
     if (!this.#stream.writableEnded) this.#stream.close(Http2Code.CANCEL);
+  }
+
+  /**
+   * All that was declared is here. It counts when a reset with NO_ERROR takes the place of
+   * END_STREAM, as node:http2 does at the end of an answer that fills the window.
+   */
+  #isWhole(): boolean {
+    return this.#declaredLength === String(this.#receivedBytes);
   }
 
   onDrain(): void {
@@ -160,7 +173,8 @@ function onResponse(
   flags: number,
   raw: RawFields,
 ): void {
-  this[CALL].onResponse(Number(headers[':status']), flags, raw);
+  const length = headers['content-length'] ?? '';
+  this[CALL].onResponse(Number(headers[':status']), flags, raw, length);
 }
 
 function onInterim(

@@ -1,7 +1,7 @@
 // Tells a stream its peer ended from one its peer reset with NO_ERROR: node:http2 reports both as
-// the end of the body, and a truncated message must never look complete (QP-79). So we look at the
-// moment the end is pushed: is the stream still open, or did nghttp2 see END_STREAM.
-// Hot: one property per watched stream.
+// the end of the body, and a truncated message must never look complete (QP-79). END_STREAM is told
+// while the stream is open, paused or not; a reset closes the stream first. So we look at the
+// moment the end is pushed. Hot: one property per watched stream.
 
 import type { Http2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
@@ -24,14 +24,6 @@ export function hasEnded(stream: Http2Stream): boolean {
 }
 
 function pushWatched(this: WatchedStream, chunk: unknown, encoding?: BufferEncoding): boolean {
-  if (chunk === null && (!this.closed || endedWhilePaused(this))) this[HAS_ENDED] = true;
+  if (chunk === null && !this.closed) this[HAS_ENDED] = true;
   return Readable.prototype.push.call(this, chunk, encoding);
-}
-
-/**
- * A paused stream hears of its end only when it closes, and nghttp2 then calls a reset an end, too.
- * So a reset with NO_ERROR of a stream that is paused is the one case that goes unnoticed.
- */
-function endedWhilePaused(stream: WatchedStream): boolean {
-  return stream.isPaused() && stream.state.remoteClose === 1;
 }
