@@ -1,6 +1,6 @@
 // One write per step of a message: head still owed, framing, data and end go out together. Small
-// pieces travel as one latin1 string, which Node hands to the kernel without a Buffer; large ones as
-// bytes. What is passed in is borrowed: nothing keeps it after the call.
+// pieces travel as one latin1 string, which Node hands to the kernel without a Buffer; large ones
+// as bytes. What is passed in is borrowed: nothing keeps it after the call.
 // Hot: once per read in either direction.
 
 import { chunkHead } from './chunk-decoder.ts';

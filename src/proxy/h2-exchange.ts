@@ -306,7 +306,7 @@ export class Http2Exchange
     this.#isBodyStarted = true;
   }
 
-  /** False when there is no client any more, which its stream tells us apart, or for what it got. */
+  /** False without a client, which its stream tells us apart, or for what it cannot be sent. */
   #startAnswer(status: number, fields: Http2Fields, options: ServerStreamResponseOptions): boolean {
     if (this.#stream.closed || this.#stream.destroyed) return false;
     this.#continueWait?.settle();

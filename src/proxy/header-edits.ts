@@ -1,5 +1,5 @@
-// Header changes of one route or revision, compiled once: forwarding asks once per request whether a
-// dropped name may be there, which almost never is the case, and only then line by line.
+// Header changes of one route or revision, compiled once: forwarding asks once per request whether
+// a dropped name may be there, which almost never is the case, and only then line by line.
 // Hot: `mayDrop` runs once per forwarded request.
 
 import { isToken } from './characters.ts';

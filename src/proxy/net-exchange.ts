@@ -224,10 +224,9 @@ export class NetExchange implements Exchange, UpstreamCaller {
   onUpstreamInterim(connection: UpstreamConnection): void {
     if (this.minorVersion === 0) return;
     this.#continueWait?.settle();
-    const status = connection.head.status;
     this.#connection.answer.interim(interimHeadFor(connection.head));
     this.#throttle();
-    this.#connection.handler.onInterimHead?.(this, status);
+    this.#connection.handler.onInterimHead?.(this, connection.head.status);
   }
 
   onUpstreamHead(connection: UpstreamConnection): void {

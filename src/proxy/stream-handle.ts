@@ -1,4 +1,4 @@
-// The one place that knows Node from the inside: the handle below a `net.Socket`. Reading and
+// The data path's one place inside of Node: the handle below a `net.Socket`. Reading and
 // writing through it skips the stream machinery (a Buffer and a request object per call, ticks and
 // callbacks), which is a third of a forwarded request's user time; decision 0010 has the numbers.
 // Everything used here is checked when the module loads and again per socket; whatever is missing
@@ -92,8 +92,8 @@ export function readInto(
 }
 
 /**
- * Sends latin1 text. 0: the kernel has all of it. Above 0: that many bytes wait, and the owner hears
- * when they are out. Below 0: the number of an error; nothing more will happen.
+ * Sends latin1 text. 0: the kernel has all of it. Above 0: that many bytes wait, and the owner
+ * hears when they are out. Below 0: the number of an error; nothing more will happen.
  */
 export function writeText(handle: StreamHandle, text: string, owner: WriteOwner): number {
   spare ??= createRequest();

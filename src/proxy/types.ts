@@ -153,7 +153,8 @@ export interface HttpServer {
   close(): Promise<void>;
   readonly connectionCount: number;
   /**
-   * Requests refused for their framing (QP-7): before any role saw them, or in their body. Counts up.
+   * Requests refused for their framing (QP-7), before any role saw them or in their body. Counts
+   * up.
    */
   readonly rejectedCount: number;
 }

@@ -1,6 +1,6 @@
 // Opens a port for µWebSockets.js. Its own `listen` succeeds on a port another process of its kind
-// already holds (SO_REUSEPORT), so the address is first bound by Node, which notices, and given back
-// at once; only threads that join a port of their own process skip that. Where Node offers its
+// already holds (SO_REUSEPORT), so the address is first bound by Node, which notices, and given
+// back at once; only threads that join a port of their own process skip that. Where Node offers its
 // handle the address is bound without listening: a client that came to a socket about to close
 // would be cut.
 

@@ -1,9 +1,9 @@
 // One connection as the codec sees it: bytes in, on a buffer all connections of the thread share;
 // text and bytes out; congestion. TCP sockets are read and written at their handle, everything else
-// (TLS, and TCP where Node offers no handle we know) as the stream it is. Ends, errors and close stay
-// with the stream, in both cases. Invariants: bytes leave in the order they were written, whichever
-// way each took; whoever saw `isCongested` hears onWireDrain or the close of the stream; the shared
-// buffer is borrowed for the call of onWireBytes.
+// (TLS, and TCP where Node offers no handle we know) as the stream it is. Ends, errors and close
+// stay with the stream, in both cases. Invariants: bytes leave in the order they were written,
+// whichever way each took; whoever saw `isCongested` hears onWireDrain or the close of the stream;
+// the shared buffer is borrowed for the call of onWireBytes.
 // Hot: once per read and once per write.
 
 import type { Duplex } from 'node:stream';
@@ -20,7 +20,7 @@ import {
 
 /** One read of a connection, at most. */
 const READ_BYTES = 64 * 1024;
-/** Room for one read with the head or framing around it; a larger piece gets a buffer of its own. */
+/** Room for one read with head or framing around it; a larger piece gets a buffer of its own. */
 const SCRATCH_BYTES = READ_BYTES + 8 * 1024;
 
 /** Who reads from a wire. */
