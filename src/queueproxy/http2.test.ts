@@ -177,6 +177,23 @@ describe.runIf(hasCurlHttp2)('curl', () => {
 });
 
 describe('TLS settings', () => {
+  it('QP-164: the admin port speaks plain HTTP also where there is TLS', async () => {
+    const tls = { ...NO_POLICY, certificateDirectory: await certificates() };
+    const { proxy, clock, port } = await start(hello, { tls, tlsPort: 0 });
+    expect(proxy.ports!.tls).not.toBeNull();
+    const preStop = await RawClient.connect(proxy.ports!.admin);
+    atEnd(() => preStop.socket.destroy());
+    preStop.request('GET', '/wait-for-drain');
+    const kubelet = 'User-Agent: kube-probe/1.33';
+    const isDraining = async (): Promise<boolean> => {
+      return (await RawClient.ask(port, '/', kubelet)).status === 503;
+    };
+    while (!(await isDraining())) await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(1_000);
+    expect((await preStop.answer()).status).toBe(200);
+    expect((await RawClient.ask(proxy.ports!.admin, '/other')).status).toBe(404);
+  });
+
   it('QP-160, QP-161: bad names matter only where there is a certificate', async () => {
     const bad = { ...NO_POLICY, minVersion: '1.1' };
     const without = await start(hello, { tls: { ...bad, certificateDirectory: '/nowhere' } });

@@ -52,12 +52,23 @@ async function startTraced(collector: Collector, protocol: string, env: Environm
 
 const spansOf = ({ exports }: Collector) => exports.flatMap(({ message }) => message.all(1, 2, 2));
 
+/** Name and kind of each row of QP-140 that is not about Go. */
+const INSTRUMENTS = [
+  'kn_serving_invocation_duration_seconds histogram',
+  'kn_serving_queue_depth gauge',
+  'http_server_request_duration_seconds histogram',
+  'http_server_request_body_size_bytes histogram',
+  'http_server_response_body_size_bytes histogram',
+  'http_client_request_duration_seconds histogram',
+  'http_client_request_body_size_bytes histogram',
+];
+
 describe('traces to a collector', () => {
   for (const [protocol, start] of [
     ['http/protobuf', startHttpCollector],
     ['grpc', startGrpcCollector],
   ] as const) {
-    it(`QP-157: ${protocol} brings the spans of QP-153 with their resource`, async () => {
+    it(`QP-156, QP-157: ${protocol} brings the spans of QP-153 with their resource`, async () => {
       const collector = await collect(start());
       const { port, clock } = await startTraced(collector, protocol);
       await RawClient.ask(port, '/a?b=c', `traceparent: ${PARENT}`, 'tracestate: x=y');
@@ -203,7 +214,7 @@ describe('what the app sees of a trace', () => {
 describe('metrics on the wire', () => {
   const prometheus = { requestMetrics: { protocol: 'prometheus' } };
 
-  it('QP-144, QP-145: a scrape shows target, requests and process; methods are limited', async () => {
+  it('QP-140, QP-144, QP-145: a scrape shows target, instruments and process', async () => {
     const env = { POD_NAME: 'pod-from-runtime' };
     const { app, port, proxy } = await startWithApp({
       ...observability(prometheus, env),
@@ -217,6 +228,7 @@ describe('metrics on the wire', () => {
     );
     expect(body).toContain('k8s_pod_name="pod-from-runtime"');
     expect(body).toContain('container_name="queue-proxy"');
+    for (const name of INSTRUMENTS) expect(body).toContain(`# TYPE ${name}\n`);
     expect(body).toMatch(/kn_serving_queue_depth\{[^}]*\} 0\n/);
     expect(body).toMatch(/http_server_response_body_size_bytes_sum\{[^}]*\} 5\n/);
     expect(body).toMatch(/process_resident_memory_bytes \d+/);
