@@ -28,6 +28,7 @@ import { HighAvailability } from './ha/high-availability.ts';
 import type { Ownership } from './ha/ownership.ts';
 import type { ReplicaSink } from './ha/replica-source.ts';
 import { HpaClass } from './hpa/hpa-class.ts';
+import { IdleFirst } from './idle-first.ts';
 import { MetricReconciler } from './metric-reconciler.ts';
 import { MetricStore } from './metric-store.ts';
 import { PodAutoscalerReconciler } from './pod-autoscaler-reconciler.ts';
@@ -78,6 +79,7 @@ export class Autoscaler {
   readonly #ingest: StatIngest;
   readonly #probe: ActivatorProbe;
   readonly #pods: PodCounter;
+  readonly #idleFirst: IdleFirst;
   readonly #recorder: EventRecorder;
   readonly #reconciler: PodAutoscalerReconciler;
   readonly #podAutoscalers: Controller;
@@ -98,6 +100,8 @@ export class Autoscaler {
     this.#store = store;
     const pods = new PodCounter(informers.informer<Pod>(kinds.Pod));
     this.#pods = pods;
+    const idleFirst = new IdleFirst({ client, pods, clock, logger });
+    this.#idleFirst = idleFirst;
     const endpoints = informers.informer<Endpoints>(kinds.Endpoints).lister;
     const sks = informers.informer<ServerlessService>(kinds.ServerlessService).lister;
     const metrics = informers.informer<Metric>(kinds.Metric).lister;
@@ -123,6 +127,7 @@ export class Autoscaler {
           endpoints,
           mesh: this.#mesh,
           random,
+          onPodStats: (key, stats) => idleFirst.note(key, stats),
         });
         const isEmpty = outcome.stat === null && outcome.failure === null;
         if (!isEmpty) this.metrics.noteScrape(clock.monotonicMs() - startedMs);
@@ -139,7 +144,7 @@ export class Autoscaler {
       deciders: this.#deciders,
       pods,
       children: new ChildWriter({ client, sks, metrics }),
-      targets: new ScaleTargets({ client, deployments, clock, logger }),
+      targets: new ScaleTargets({ client, deployments, clock, logger, idleFirst }),
       probe: this.#probe,
       enqueueAfter: (key, delayMs) => this.#podAutoscalers.enqueueAfter(key, delayMs),
     });
@@ -267,7 +272,11 @@ export class Autoscaler {
   /** Unlike the reference (AS-170) nothing of a lost bucket goes on deciding here. */
   #forget(ownership: Ownership, bucket: string): void {
     const isLost = (key: string): boolean => ownership.bucketOf(key) === bucket;
-    for (const { key } of [...this.#deciders.all()]) if (isLost(key)) this.#deciders.delete(key);
+    for (const { key } of [...this.#deciders.all()]) {
+      if (!isLost(key)) continue;
+      this.#deciders.delete(key);
+      this.#idleFirst.forget(key);
+    }
     for (const key of [...this.#collector.keys()]) if (isLost(key)) this.#collector.delete(key);
   }
 

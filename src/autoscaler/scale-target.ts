@@ -11,6 +11,7 @@ import type { Clock } from '../clock/clock.ts';
 import { isNotFound, type KubeClient, type Lister } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { logWakePhase } from '../telemetry/wake.ts';
+import type { IdleFirst } from './idle-first.ts';
 
 interface Written {
   replicas: number;
@@ -25,6 +26,8 @@ export interface ScaleTargetsOptions {
   deployments: Lister<Deployment>;
   clock: Clock;
   logger: Logger;
+  /** Says which pods go when there are to be fewer; absent = the Deployment chooses. */
+  idleFirst?: IdleFirst;
 }
 
 export class ScaleTargets {
@@ -56,16 +59,18 @@ export class ScaleTargets {
 
   forget(key: string): void {
     this.#written.delete(key);
+    this.#options.idleFirst?.forget(key);
   }
 
   async #write(key: string, pa: PodAutoscaler, replicas: number): Promise<void> {
-    const { clock, logger, client } = this.#options;
+    const { clock, logger, client, idleFirst } = this.#options;
     const kind = targetKind(pa);
     const { namespace } = pa.metadata;
     const { name } = pa.spec.scaleTargetRef;
     const cached = kind === kinds.Deployment ? this.#cached(pa) : await this.#read(pa, kind);
     const current = this.#currentReplicas(key, cached);
     if (current === replicas) return;
+    if (0 < replicas && replicas < current) await idleFirst?.mark(key, current - replicas);
     try {
       const scale = await client.patch<KubeObject>(
         kind,

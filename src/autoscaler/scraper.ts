@@ -50,6 +50,8 @@ export interface ScraperDeps {
   endpoints: Lister<Endpoints>;
   mesh: MeshSettings;
   random: () => number;
+  /** Hears the stats of single pods, as they were read. */
+  onPodStats?: (key: string, stats: readonly Stat[]) => void;
 }
 
 export interface ScrapeTarget {
@@ -103,6 +105,7 @@ async function scrapePods(
   const ordered = orderCandidates(old, young, size, deps.random);
   const round = await runWorkers(ordered, size, scrapeHeaders(target, deps.mesh), deps.client);
   if (round.stats.length === size) {
+    deps.onPodStats?.(target.key, round.stats);
     return { stat: extrapolate(round.stats, size, candidates.length), failure: null };
   }
   const looksLikeMesh = round.stats.length === 0 && round.otherFailures === 0;
