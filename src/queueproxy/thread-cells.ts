@@ -29,7 +29,7 @@ const NUMBER = {
 } as const;
 const NUMBER_COUNT = 7;
 /** How far the clocks of two threads may stand apart. */
-const MAX_AHEAD_MS = 1_000;
+const CLOCK_SKEW_MS = 1_000;
 /** Reads that met the writer; then the thread's last known numbers serve once more. */
 const MAX_READ_ATTEMPTS = 1_000;
 
@@ -205,7 +205,7 @@ export class DrainBoard {
       const arrivedMs = Atomics.load(this.#ints, BLOCK_INTS * (thread + 1) + ARRIVAL);
       const sinceMs = ((Math.ceil(nowMs) | 0) - arrivedMs) | 0;
       // A thread's clock may be a little ahead; far ahead is 25 days ago, seen through 32 bits.
-      if (sinceMs >= -MAX_AHEAD_MS) leastMs = Math.min(leastMs, Math.max(0, sinceMs));
+      if (sinceMs >= -CLOCK_SKEW_MS) leastMs = Math.min(leastMs, Math.max(0, sinceMs));
     }
     return leastMs;
   }
