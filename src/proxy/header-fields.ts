@@ -232,11 +232,6 @@ export class HeaderFields {
     return this.text.slice(this.#lines[base], this.#lines[base + NAME_END]);
   }
 
-  nameLengthAt(index: number): number {
-    const base = index * STRIDE;
-    return this.#lines[base + NAME_END]! - this.#lines[base]!;
-  }
-
   /** Whether line `index` has that name; `lower` is lower-case. */
   isNamed(index: number, lower: string): boolean {
     const base = index * STRIDE;

@@ -148,11 +148,6 @@ export class UpstreamConnection implements AnswerSink, WireReader {
     this.#reader.startRaw();
   }
 
-  /** Ends the request side after what was written; the application may still answer. */
-  endWriting(): void {
-    this.socket.end();
-  }
-
   /** Lets everything written reach the application, then closes. */
   closeGently(): void {
     this.caller = null;

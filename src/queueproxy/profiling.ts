@@ -98,6 +98,9 @@ class ProfilingEndpoint implements ExchangeHandler {
       if (exchange.ended) return;
       const name = `Content-Disposition: attachment; filename="${kind}"\r\n`;
       exchange.respond(200, `Content-Type: application/octet-stream\r\n${name}`, bytes);
+    } catch (error) {
+      if (exchange.ended) return;
+      answerErrorText(exchange, ERRORS.PROFILE_UNAVAILABLE, String(error));
     } finally {
       this.#isBusy = false;
     }
