@@ -71,6 +71,7 @@ export class QueueProxy {
   readonly #telemetry: Telemetry | null;
   readonly #outlets: MetricsOutlets;
   #ports: QueueProxyPorts | null = null;
+  #starting: Promise<void> | null = null;
   #terminating = false;
   #shutdown: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
@@ -130,7 +131,38 @@ export class QueueProxy {
    * Resolves when all ports are open; the app need not be there yet (QP-14). Rejects with the
    * system's error when a port cannot be had (QP-15), except for the metrics port: that is logged.
    */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  /**
+   * What SIGTERM means (QP-120 to QP-123): probes fail at once, requests are served on until
+   * nothing arrived for the quiet period, then the servers close, then tunnels get a last minute.
+   * Resolves when all is over; later calls join the first.
+   */
+  shutdown(): Promise<void> {
+    this.#terminating = true;
+    this.#shutdown ??= this.#shutDown();
+    return this.#shutdown;
+  }
+
+  /**
+   * What must be over before the process may end without `close`; null when nothing must. A thread
+   * that ends with an open `uws` engine takes the process down with a signal.
+   */
+  halt(): Promise<void> | null {
+    return this.#threads === null ? null : this.#threads.close();
+  }
+
+  /** Closes everything now; requests inside are cut. */
+  close(): Promise<void> {
+    this.#terminating = true;
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #start(): Promise<void> {
     const { servingPort, adminPort, statsPort, bindAddress, warnings } = this.#settings;
     for (const warning of warnings) this.#logger.warn({ warning }, 'setting without effect');
     try {
@@ -152,30 +184,14 @@ export class QueueProxy {
     this.#logger.info({ ...this.#ports }, 'Starting queue-proxy');
   }
 
-  /**
-   * What SIGTERM means (QP-120 to QP-123): probes fail at once, requests are served on until
-   * nothing arrived for the quiet period, then the servers close, then tunnels get a last minute.
-   * Resolves when all is over; later calls join the first.
-   */
-  shutdown(): Promise<void> {
-    this.#terminating = true;
-    this.#shutdown ??= this.#shutDown();
-    return this.#shutdown;
-  }
-
-  /** Closes everything now; requests inside are cut. */
-  close(): Promise<void> {
-    this.#terminating = true;
-    this.#closed ??= this.#close();
-    return this.#closed;
-  }
-
   async #shutDown(): Promise<void> {
     const quietMs = this.#settings.drainQuietMs;
     this.#logger.info({}, 'Received TERM signal, attempting to gracefully shutdown servers.');
     const quiet = formatDurationMs(quietMs);
     this.#logger.info({}, `Sleeping ${quiet} to allow K8s propagation of non-ready state`);
     await this.#drainer.drain();
+    // Threads may still be starting; while they do, the main one serves.
+    await this.#starting?.catch(() => undefined);
     // Main first and admin last, so that late preStop calls and scrapes are answered (Q-17).
     await Promise.all([this.#plane.server.drain(), this.#threads?.drain()]);
     await this.#tls?.server.drain();

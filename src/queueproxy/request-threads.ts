@@ -94,23 +94,24 @@ export class RequestThreads {
   /** Starts the threads; `server` is the main thread's and listens on `port`. */
   async start(server: HttpServer, port: number): Promise<void> {
     const settings = this.#settings;
-    const places = await this.#places(server, port);
     const originMs = scaleOriginMs(this.#deps.clock);
-    const starting = places.map((where, index) => {
+    for (let index = 1; index < settings.threads; index += 1) {
       const start: ThreadStart = {
-        thread: index + 1,
+        thread: index,
         threads: settings.threads,
         settings,
         originMs,
         cells: this.#cells,
         gate: this.gate?.shared ?? null,
-        ports: this.#ports[index + 1]!,
+        ports: this.#ports[index]!,
       };
-      const thread = new RequestThread(start, this.#deps);
-      this.#threads.push(thread);
-      return thread.ask({ do: 'listen', where });
-    });
-    await Promise.all(starting);
+      this.#threads.push(new RequestThread(start, this.#deps));
+    }
+    // Found while the threads load.
+    const places = await this.#places(server, port);
+    await Promise.all(
+      this.#threads.map((thread, index) => thread.ask({ do: 'listen', where: places[index]! })),
+    );
   }
 
   /** Resolves when every thread's server is drained. */

@@ -11,6 +11,9 @@ import { keepYoungGenerationSmall } from './process-memory.ts';
 import { QueueProxy } from './queue-proxy.ts';
 import { parseQueueProxySettings, type QueueProxySettings } from './settings.ts';
 
+/** Threads have this long to close when the process must end now; then it ends all the same. */
+const MAX_HALT_MS = 2_000;
+
 export interface QueueProxyStartOptions {
   readonly env: Environment;
   readonly clock: Clock;
@@ -42,37 +45,61 @@ export async function startQueueProxy(
 ): Promise<RunningQueueProxy | null> {
   let proxy: QueueProxy | null = null;
   let signals = 0;
+  let hasFailed = false;
   const begin = (): void => {
-    void proxy?.shutdown().then(() => options.exit(0));
+    void proxy?.shutdown().then(() => {
+      if (!hasFailed) options.exit(0);
+    });
+  };
+  const fail = (): void => {
+    hasFailed = true;
+    exitNow(proxy, options);
   };
   options.onSignal(() => {
     signals += 1;
-    // Before it listens there is nothing to drain; the second signal means now (QP-124).
-    if (signals > 1) options.exit(1);
-    else begin();
+    // The second signal means now (QP-124).
+    if (signals === 1) begin();
+    else if (signals === 2) fail();
   });
   const settings = readSettings(options);
   if (settings === null) return null;
   const logger = (options.createLogger ?? defaultLogger)(settings.logLevel, settings.logFormat);
+  const onFailure = (): void => {
+    logger.error({}, 'Failed to bring up queue-proxy, shutting down.');
+    fail();
+  };
   const started = new QueueProxy(capThreads(settings, logger, options.readText ?? readText), {
     ...options,
     logger,
-    onFailure: () => {
-      logger.error({}, 'Failed to bring up queue-proxy, shutting down.');
-      options.exit(1);
-    },
+    onFailure,
   });
+  // From here on a signal drains: its ports open one by one, and the first may have clients already.
+  proxy = started;
+  if (signals > 0) begin();
   try {
     await started.start();
     await (options.limitMemory ?? keepYoungGenerationSmall)();
   } catch (error) {
     logger.error({ error }, 'Failed to bring up queue-proxy, shutting down.');
+    hasFailed = true;
     options.exit(1);
     return null;
   }
-  proxy = started;
-  if (signals > 0) begin();
   return { proxy: started, stop: () => started.shutdown() };
+}
+
+/** Exit code 1 without a drain, as soon as no thread is left that would turn it into a crash. */
+function exitNow(proxy: QueueProxy | null, { clock, exit }: QueueProxyStartOptions): void {
+  const halting = proxy?.halt() ?? null;
+  if (halting === null) {
+    exit(1);
+    return;
+  }
+  const timer = clock.setTimer(MAX_HALT_MS, () => exit(1));
+  void halting.then(() => {
+    timer.cancel();
+    exit(1);
+  });
 }
 
 /** QP-10: one line, the first problem, nothing listens. */
