@@ -14,7 +14,7 @@ import { isPodReady, type PodCounter } from './pod-counter.ts';
 export const DELETION_COST_ANNOTATION = 'controller.kubernetes.io/pod-deletion-cost';
 /** Pods marked before one scale-down; which others go is left to the Deployment. */
 export const MAX_MARKED_PODS = 100;
-/** Pods whose load is remembered per revision; beyond, the one not seen for longest is forgotten. */
+/** Pods remembered per revision; beyond, the one not seen for longest is forgotten. */
 export const MAX_TRACKED_PODS = 256;
 /** A scale-down waits so long for its marks and then goes ahead without those still missing. */
 const MARK_LIMIT_MS = 200;
@@ -63,7 +63,7 @@ export class IdleFirst {
     this.#loads.delete(key);
   }
 
-  /** Before `count` pods of the revision go. Never rejects, and never takes longer than its limit. */
+  /** Before `count` pods of the revision go. Never rejects; takes no longer than its limit. */
   async mark(key: string, count: number): Promise<void> {
     const loads = this.#loads.get(key);
     if (loads === undefined) return;

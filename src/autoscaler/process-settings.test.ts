@@ -1,4 +1,4 @@
-// The environment of an autoscaler process, its leader election settings and its place among others.
+// The environment of an autoscaler process, its leader election and its place among others.
 
 import { describe, expect, it } from 'vitest';
 import { parseLeaderElectionConfig } from '../api/config/leader-election.ts';

@@ -1,5 +1,5 @@
-// The autoscaler as a process of its own on a Kubernetes cluster (AS-188 to AS-190): environment in,
-// exit code out. One of several, unless it is alone: which revisions it decides for is settled by
+// The autoscaler as a process of its own on Kubernetes (AS-188 to AS-190): environment in, exit
+// code out. One of several, unless it is alone: which revisions it decides for is settled by
 // Leases or by its place in a StatefulSet. Exit codes: 0 after a signal, 1 when it cannot go on, 2
 // for an environment it cannot start in.
 

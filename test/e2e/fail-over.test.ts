@@ -1,5 +1,5 @@
-// Two autoscaler processes against one API, and the leader killed while stats flow: the other goes on
-// from where it was. Real processes, real sockets, real leases; short timings, and waits on conditions.
+// Two autoscaler processes against one API, and the leader killed while stats flow: the other goes
+// on from where it was. Real processes, sockets and leases; short timings, waits on conditions.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,5 +1,5 @@
-// Who this autoscaler is to the others (AS-167): every holder of a Lease is named by its pod and its
-// address, so both must be known before it may hold one. Pure.
+// Who this autoscaler is to the others (AS-167): every holder of a Lease is named by its pod and
+// its address, so both must be known before it may hold one. Pure.
 
 type Env = Readonly<Record<string, string | undefined>>;
 
