@@ -10,6 +10,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<TortureScenario>>> = {
   gate: async () => (await import('./gate.ts')).gate,
   memory: async () => (await import('./memory.ts')).memory,
   pauses: async () => (await import('./pauses.ts')).pauses,
+  scale: async () => (await import('./scale.ts')).scale,
   sigterm: async () => (await import('./sigterm.ts')).sigterm,
 };
 

@@ -45,7 +45,7 @@ const TAG = {
 } as const;
 const MORE = 0x80;
 /** Longer varints than of 35 bits are none that a sender writes. */
-const MAX_VARINT_FACTOR = 0x10000000;
+const LAST_VARINT_FACTOR = 0x10000000;
 
 export class StatFrame {
   count = 0;
@@ -135,7 +135,7 @@ export class StatFrame {
     const { bytes } = this;
     let value = 0;
     let factor = 1;
-    for (let next = at; next < end && factor <= MAX_VARINT_FACTOR; next += 1) {
+    for (let next = at; next < end && factor <= LAST_VARINT_FACTOR; next += 1) {
       const byte = bytes[next]!;
       if (byte < MORE) {
         this.#at = next + 1;

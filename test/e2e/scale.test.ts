@@ -1,6 +1,8 @@
 // Concurrency decides the number of pods, by the formulas of AS-103 and AS-43 to AS-45.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { scale } from '../../bench/torture/scale.ts';
+import { BRIEF } from '../../bench/torture/scenario.ts';
 import { KnativeService } from '../../src/api/kinds.ts';
 import {
   type AnyObject,
@@ -122,4 +124,10 @@ describe('scaling on concurrency', () => {
     expect(highest).toBe(1);
     await remove('single');
   });
+});
+
+it('AS-107, AS-111, AS-134: a spike of 10 x panics, takes nothing away, returns to zero', async () => {
+  const rows = await scale.run(BRIEF);
+  expect(rows.filter(({ ok }) => !ok)).toEqual([]);
+  expect(rows.find(({ name }) => name === 'concurrency')?.pods).toBe(5);
 });
