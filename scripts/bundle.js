@@ -70,7 +70,7 @@ const rolesOutside = {
     onResolve({ filter: /^\.\/queueproxy\/start\.ts$/ }, () => ({
       path: join(root, 'scripts', 'sidecar-loader.js'),
     }));
-    onResolve({ filter: /^\.\/(cli|standalone)\// }, ({ path }) => ({
+    onResolve({ filter: /^\.\/(activator|autoscaler|cli|controller|gateway|standalone|webhook)\// }, ({ path }) => ({
       path: path.replace(/\.ts$/, '.js'),
       external: true,
     }));
