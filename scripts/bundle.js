@@ -70,10 +70,13 @@ const rolesOutside = {
     onResolve({ filter: /^\.\/queueproxy\/start\.ts$/ }, () => ({
       path: join(root, 'scripts', 'sidecar-loader.js'),
     }));
-    onResolve({ filter: /^\.\/(activator|autoscaler|cli|controller|gateway|standalone|webhook)\// }, ({ path }) => ({
-      path: path.replace(/\.ts$/, '.js'),
-      external: true,
-    }));
+    onResolve(
+      { filter: /^\.\/(activator|autoscaler|cli|controller|gateway|standalone|webhook)\// },
+      ({ path }) => ({
+        path: path.replace(/\.ts$/, '.js'),
+        external: true,
+      }),
+    );
   },
 };
 

@@ -104,19 +104,26 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
   }
 
   onRequest(exchange: Exchange): void {
-    const observation = this.#observer === null ? null : this.#observer.arrive(exchange);
-    if (headers.isHealthCheckUserAgent(exchange.header('user-agent'))) {
+    const nowMs = this.#clock.monotonicMs();
+    const userAgent = exchange.header('user-agent');
+    const networkProbe = exchange.header(headers.NETWORK_PROBE_KEY);
+    const isBypass = exchange.header(headers.KUBELET_PROBE_KEY) !== '';
+    let observation: Observation | null = null;
+    if (this.#observer !== null) {
+      const isProbe =
+        isBypass || networkProbe !== '' || userAgent.startsWith(headers.KUBELET_USER_AGENT_PREFIX);
+      observation = this.#observer.arrive(exchange, isProbe, nowMs);
+    }
+    if (headers.isHealthCheckUserAgent(userAgent)) {
       if (observation !== null) this.#observeOnly(exchange, observation);
       this.#answerHealthCheck(exchange);
       return;
     }
-    const networkProbe = exchange.header(headers.NETWORK_PROBE_KEY);
     if (networkProbe === headers.NETWORK_PROBE_VALUE) {
       if (observation !== null) this.#observeOnly(exchange, observation);
       this.#answerNetworkProbe(exchange);
       return;
     }
-    const nowMs = this.#clock.monotonicMs();
     if (this.#deps.drainer.draining) this.#deps.drainer.onArrival(nowMs);
     const context = new RequestContext(this, exchange, Math.floor(nowMs));
     exchange.context = context;
@@ -125,18 +132,22 @@ export class QueueProxyHandler implements ExchangeHandler, ContextOwner {
       this.#observer!.enter(observation, nowMs);
     }
     this.#inFlight += 1;
-    if (exchange.header(headers.KUBELET_PROBE_KEY) !== '') {
-      context.flags |= RequestFlag.BYPASS;
-    } else this.#count(context, nowMs);
+    if (isBypass) context.flags |= RequestFlag.BYPASS;
+    else this.#count(context, nowMs);
     this.#admit(context, nowMs);
   }
 
   onResponseHead(exchange: Exchange, status: number): void {
     const context = exchange.context as RequestContext | null;
     if (context === null) return;
-    if (context.observation !== null) this.#observer!.head(context.observation, status);
+    const { observation } = context;
+    const isTimed = observation !== null || this.#timeouts.tracksWrites;
+    const nowMs = isTimed ? this.#clock.monotonicMs() : 0;
+    if (observation !== null) this.#observer!.head(observation, status, nowMs);
     // A tunnel writes when the app does, not when it opens.
-    if (status !== 101) this.#markWritten(context);
+    if (status === 101) return;
+    context.flags |= RequestFlag.WRITTEN;
+    if (this.#timeouts.tracksWrites) context.lastWriteAtMs = Math.floor(nowMs);
   }
 
   /** A relayed 1xx is a write too (QP-47); a 101 is no interim head. */

@@ -32,14 +32,14 @@ export class Observation {
 }
 
 export interface RequestObserver {
-  /** Entry of layer 1. Null: nothing about this request is of interest. */
-  arrive(exchange: Exchange): Observation | null;
+  /** Entry of layer 1. Null: nothing about this request is of interest. `isProbe`: QP-19. */
+  arrive(exchange: Exchange, isProbe: boolean, nowMs: number): Observation | null;
   /** Passed layer 3: no health check, no network probe. */
   enter(observation: Observation, nowMs: number): void;
   /** Has a slot and goes to the app. Returns the header edits to forward with. */
   forward(observation: Observation, edits: HeaderEdits, nowMs: number): HeaderEdits;
   /** A head is about to go to the client: the app's, if it was asked and has not failed. */
-  head(observation: Observation, status: number): void;
+  head(observation: Observation, status: number, nowMs: number): void;
   /** The app gave no answer, or is not waited for any more. `code` is of the error table. */
   fail(observation: Observation, code: string): void;
   /** Exit of layer 1; the exchange still answers for its headers. */

@@ -6,11 +6,6 @@
 import type { Clock } from '../clock/clock.ts';
 import { CompiledHeaderEdits } from '../proxy/header-edits.ts';
 import type { Exchange, HeaderEdits, Outcome } from '../proxy/types.ts';
-import {
-  KUBELET_PROBE_KEY,
-  KUBELET_USER_AGENT_PREFIX,
-  NETWORK_PROBE_KEY,
-} from '../wire/probe-headers.ts';
 import { recordedAppStatus, recordedSize, recordedStatus } from './recorded-answer.ts';
 import type { RequestLog } from './request-log/request-log.ts';
 import type { RequestMetrics } from './request-metrics.ts';
@@ -44,11 +39,10 @@ export class TelemetryObserver implements RequestObserver {
     this.#tracer = tracer;
   }
 
-  arrive(exchange: Exchange): Observation | null {
-    const probe = isProbe(exchange);
-    if (probe && this.#metrics === null && this.#log?.logsProbes !== true) return null;
-    const observation = new Observation(this.#clock.monotonicMs(), probe);
-    if (this.#tracer !== null && !probe) observation.trace = this.#tracer.start(exchange);
+  arrive(exchange: Exchange, isProbe: boolean, nowMs: number): Observation | null {
+    if (isProbe && this.#metrics === null && this.#log?.logsProbes !== true) return null;
+    const observation = new Observation(nowMs, isProbe);
+    if (this.#tracer !== null && !isProbe) observation.trace = this.#tracer.start(exchange);
     return observation;
   }
 
@@ -66,10 +60,10 @@ export class TelemetryObserver implements RequestObserver {
     return base.withValues(`${edits.add}Traceparent: ${traceparent}\r\n`, edits.host);
   }
 
-  head(observation: Observation, status: number): void {
+  head(observation: Observation, status: number, nowMs: number): void {
     if (!isUnderWay(observation)) return;
     observation.appStatus = status;
-    observation.settledMs = this.#clock.monotonicMs();
+    observation.settledMs = nowMs;
   }
 
   fail(observation: Observation, code: string): void {
@@ -137,13 +131,4 @@ export class TelemetryObserver implements RequestObserver {
 /** The app was asked, and has neither answered nor failed. */
 function isUnderWay({ forwardedMs, settledMs }: Observation): boolean {
   return !Number.isNaN(forwardedMs) && Number.isNaN(settledMs);
-}
-
-/** QP-19. */
-function isProbe(exchange: Exchange): boolean {
-  return (
-    exchange.header('user-agent').startsWith(KUBELET_USER_AGENT_PREFIX) ||
-    exchange.header(NETWORK_PROBE_KEY) !== '' ||
-    exchange.header(KUBELET_PROBE_KEY) !== ''
-  );
 }
