@@ -73,7 +73,7 @@ export async function startQueueProxy(
     logger,
     onFailure,
   });
-  // From here on a signal drains: its ports open one by one, and the first may have clients already.
+  // From here on a signal drains: ports open one by one, and the first may have clients already.
   proxy = started;
   if (signals > 0) begin();
   try {
