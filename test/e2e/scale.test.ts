@@ -92,7 +92,13 @@ afterAll(async () => {
 describe('scaling on concurrency', () => {
   it('gives 8 pods to 50 concurrent requests at target 10, loses none, returns to zero', async () => {
     await deploy(
-      exampleService('fifty', 'sleep', { annotations: { 'autoscaling.knative.dev/target': '10' } }),
+      exampleService('fifty', 'sleep', {
+        annotations: {
+          'autoscaling.knative.dev/target': '10',
+          // A panic window of one second reads nothing until its stat is in (AS-83).
+          'autoscaling.knative.dev/panic-window-percentage': '50',
+        },
+      }),
     );
     const seen = await podsUnder('fifty', { path: '/?ms=100', connections: 50, seconds: 20 });
     expect(seen.failures).toBe(0);
