@@ -1,5 +1,5 @@
 // The part of autoscaling/v2 HorizontalPodAutoscaler that class HPA writes and the embedded
-// controller reads (AS-157 to AS-164). Pure types.
+// controller reads (AS-157 to AS-164), and what Kubernetes takes for granted in it. Pure.
 
 import type { Condition, KubeObject } from './objects.ts';
 
@@ -45,4 +45,19 @@ export interface HorizontalPodAutoscalerStatus {
 export interface HorizontalPodAutoscaler extends KubeObject {
   spec: HorizontalPodAutoscalerSpec;
   status?: HorizontalPodAutoscalerStatus;
+}
+
+/** What an absent `minReplicas` means. */
+export const DEFAULT_MIN_REPLICAS = 1;
+/** What absent metrics mean. */
+export const DEFAULT_HPA_METRICS: readonly HpaMetric[] = [
+  {
+    type: 'Resource',
+    resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } },
+  },
+];
+
+/** The metrics in force. */
+export function metricsOf({ metrics }: HorizontalPodAutoscalerSpec): readonly HpaMetric[] {
+  return metrics === undefined || metrics.length === 0 ? DEFAULT_HPA_METRICS : metrics;
 }

@@ -3,15 +3,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../api/core.ts';
 import * as kinds from '../api/kinds.ts';
+import { POD_DELETION_COST_ANNOTATION } from '../api/labels.ts';
 import { FakeClock } from '../clock/fake-clock.ts';
 import type { KubeClient } from '../kube/types.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { emptyStat, type Stat } from '../wire/stat.ts';
-import { DELETION_COST_ANNOTATION, IdleFirst, MAX_MARKED_PODS, planMarks } from './idle-first.ts';
+import { IdleFirst, MAX_MARKED_PODS, planMarks } from './idle-first.ts';
 import type { PodCounter } from './pod-counter.ts';
 
 function pod(name: string, cost?: string): Pod {
-  const annotations = cost === undefined ? {} : { [DELETION_COST_ANNOTATION]: cost };
+  const annotations = cost === undefined ? {} : { [POD_DELETION_COST_ANNOTATION]: cost };
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -77,7 +78,7 @@ describe('IdleFirst', () => {
     });
     idle.note('default/hello', [stat('a', 3), stat('b', 0)]);
     await idle.mark('default/hello', 1);
-    const annotations = { [DELETION_COST_ANNOTATION]: '-1' };
+    const annotations = { [POD_DELETION_COST_ANNOTATION]: '-1' };
     expect(patches).toEqual([
       [kinds.Pod, 'b', { type: 'merge', body: { metadata: { annotations } } }],
     ]);

@@ -5,13 +5,13 @@
 
 import type { Pod } from '../api/core.ts';
 import * as kinds from '../api/kinds.ts';
+import { POD_DELETION_COST_ANNOTATION } from '../api/labels.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { KubeClient } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Stat } from '../wire/stat.ts';
 import { isPodReady, type PodCounter } from './pod-counter.ts';
 
-export const DELETION_COST_ANNOTATION = 'controller.kubernetes.io/pod-deletion-cost';
 /** Pods marked before one scale-down; which others go is left to the Deployment. */
 export const MAX_MARKED_PODS = 100;
 /** Pods remembered per revision; beyond, the one not seen for longest is forgotten. */
@@ -81,7 +81,7 @@ export class IdleFirst {
   async #write({ pod, cost }: DeletionMark): Promise<void> {
     const { namespace, name } = pod.metadata;
     const value = cost === null ? null : String(cost);
-    const body = { metadata: { annotations: { [DELETION_COST_ANNOTATION]: value } } };
+    const body = { metadata: { annotations: { [POD_DELETION_COST_ANNOTATION]: value } } };
     try {
       await this.#options.client.patch(kinds.Pod, { namespace, name }, { type: 'merge', body });
     } catch (error) {
@@ -123,7 +123,7 @@ export function planMarks(
 
 /** null = it has none; NaN = one that is no number. */
 function costOf(pod: Pod): number | null {
-  const text = pod.metadata.annotations?.[DELETION_COST_ANNOTATION];
+  const text = pod.metadata.annotations?.[POD_DELETION_COST_ANNOTATION];
   return text === undefined ? null : Number(text);
 }
 

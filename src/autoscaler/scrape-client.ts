@@ -3,14 +3,13 @@
 
 import { Agent, type IncomingMessage, request } from 'node:http';
 import type { Clock } from '../clock/clock.ts';
+import { MAX_STAT_BYTES, STAT_CONTENT_TYPE } from '../wire/probe-headers.ts';
 import { decodeStat, type Stat } from '../wire/stat.ts';
 
 /** AS-77. */
 export const SCRAPE_TIMEOUT_MS = 3000;
-export const MAX_STAT_BYTES = 336;
 /** Connections to queue-proxies kept open between scrapes; one more is closed after its answer. */
 const MAX_IDLE_CONNECTIONS = 1000;
-const PROTOBUF = 'application/protobuf';
 
 export type ScrapeResult =
   | { stat: Stat }
@@ -51,7 +50,7 @@ function get(
       host,
       port,
       path: '/metrics',
-      headers: { Accept: PROTOBUF, ...headers },
+      headers: { Accept: STAT_CONTENT_TYPE, ...headers },
     });
     const timer = clock.setTimer(SCRAPE_TIMEOUT_MS, () => finish(failed(0, 'timed out')));
     const finish = (result: ScrapeResult): void => {
@@ -65,7 +64,7 @@ function get(
       if (status < 200 || status > 299) {
         const url = `http://${host}:${port}/metrics`;
         finish(failed(status, `GET request for URL "${url}" returned HTTP status ${status}`));
-      } else if (response.headers['content-type'] !== PROTOBUF) {
+      } else if (response.headers['content-type'] !== STAT_CONTENT_TYPE) {
         finish(failed(status, 'unsupported metric type'));
       } else {
         readBody(response, finish);

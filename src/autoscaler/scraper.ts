@@ -84,6 +84,8 @@ export async function scrapeRevision(
     if (outcome.failure !== DIRECT_SCRAPING_UNAVAILABLE || podAddressability) return outcome;
   }
   const readyPods = deps.pods.ready(target.key);
+  // One failure object, so that repeating it is no news (AS-56).
+  if (readyPods < 0) return { stat: null, failure: NO_ENDPOINTS };
   const outcome = await scrapeService(target, readyPods, stableWindowMs, deps.client);
   if (outcome.failure === null && mode === 'auto') target.isAddressable = false;
   return outcome;

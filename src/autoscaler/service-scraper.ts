@@ -21,14 +21,13 @@ interface Meeting {
   stableWindowMs: number;
 }
 
-/** `readyPods` -1 = they cannot be counted. */
+/** `readyPods` >= 0. */
 export async function scrapeService(
   target: ScrapeTarget,
   readyPods: number,
   stableWindowMs: number,
   client: ScrapeClient,
 ): Promise<ScrapeOutcome> {
-  if (readyPods < 0) return { stat: null, failure: noEndpoints() };
   if (readyPods === 0) return { stat: null, failure: null };
   const size = sampleSize(readyPods);
   const meeting: Meeting = { seen: new Set(), old: [], young: [], size, stableWindowMs };
@@ -71,10 +70,6 @@ async function meetPods(
     if (meeting.young.length >= meeting.size) return null;
   }
   return problem;
-}
-
-function noEndpoints(): ScrapeFailure {
-  return { condition: 'NoEndpoints', message: 'failed to get endpoints' };
 }
 
 function unsuccessful(size: number, cause: string): ScrapeFailure {

@@ -6,8 +6,8 @@
 // `req` is read only inside its handler; every handler answers before it returns.
 
 import uws from 'uWebSockets.js';
-import { createServer } from 'node:net';
 import type { Clock } from '../clock/clock.ts';
+import { listenUws } from '../proxy/uws-listen.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { KUBELET_PROBE_KEY, KUBELET_USER_AGENT_PREFIX } from '../wire/probe-headers.ts';
 import { REPLICA_PATH } from './ha/high-availability.ts';
@@ -53,7 +53,6 @@ const BUCKET_HOST_PREFIX = 'autoscaler-bucket';
 
 /** Rejects with the bind error (`EADDRINUSE`, …) when the address cannot be had. */
 export async function startStatServer(options: StatServerOptions): Promise<StatServer> {
-  const port = await findPort(options.host, options.port);
   const sockets = new Set<Socket>();
   const state = { isStopping: false };
   const app = uws.App();
@@ -66,7 +65,8 @@ export async function startStatServer(options: StatServerOptions): Promise<StatS
   });
   app.get('/decisions', (response) => answerDecisions(response, options.overview()));
   app.any('/*', (response, request) => answerPlain(response, request));
-  const listenSocket = await listen(app, options.host, port);
+  const { host } = options;
+  const { socket: listenSocket, port } = await listenUws(uws, app, { host, port: options.port });
   return {
     port,
     async stop() {
@@ -163,27 +163,5 @@ function answerDecisions(response: uws.HttpResponse, body: string | null): void 
   response.cork(() => {
     if (body === null) response.writeStatus('404 Not Found').end('unknown revision\n');
     else response.writeHeader('Content-Type', 'application/json').end(body);
-  });
-}
-
-/** Binds with node:net, which notices a port in use, and gives the port back at once. */
-function findPort(host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen({ host, port, exclusive: true }, () => {
-      const address = probe.address();
-      const found = typeof address === 'object' && address !== null ? address.port : port;
-      probe.close(() => resolve(found));
-    });
-  });
-}
-
-function listen(app: uws.TemplatedApp, host: string, port: number): Promise<uws.us_listen_socket> {
-  return new Promise((resolve, reject) => {
-    app.listen(host, port, (socket) => {
-      if (socket === false) reject(new Error(`cannot listen on ${host}:${port}`));
-      else resolve(socket);
-    });
   });
 }

@@ -14,6 +14,7 @@ import {
   CoreService as ServiceKind,
 } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';
+import type { PodUsageSource } from '../api/pod-usage.ts';
 import type { Clock } from '../clock/clock.ts';
 import { Controller } from '../kube/controller.ts';
 import type { Informer, InformerFactory, KubeClient, Reconciler } from '../kube/types.ts';
@@ -21,7 +22,6 @@ import type { Logger } from '../telemetry/logger.ts';
 import { CollectorReconciler } from './collector/reconciler.ts';
 import { DeploymentReconciler } from './deployment/reconciler.ts';
 import { EndpointsReconciler } from './endpoints/reconciler.ts';
-import type { PodUsageSource } from './hpa/pod-usage.ts';
 import { HpaReconciler } from './hpa/reconciler.ts';
 import { NamespaceReconciler } from './namespaces/reconciler.ts';
 

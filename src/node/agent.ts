@@ -7,13 +7,14 @@ import type { Pod } from '../api/core.ts';
 import { Pod as PodKind } from '../api/kinds.ts';
 import { PORT_MAP_ANNOTATION } from '../api/labels.ts';
 import { objectKey } from '../api/objects.ts';
+import type { PodUsage } from '../api/pod-usage.ts';
 import type { Clock } from '../clock/clock.ts';
 import { type Informer, type InformerFactory, isNotFound, type KubeClient } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { AddressAllocator, type PortProbe, parsePortMap } from './addresses.ts';
 import type { PlanSettings } from './container-plan.ts';
 import { PodWorker } from './pod-worker.ts';
-import { ProcessUsage, type UsageReading } from './process-usage.ts';
+import { ProcessUsage } from './process-usage.ts';
 import { type ContainerRecord, type ContainerRuntime, errorMessage } from './runtime.ts';
 
 export const NODE_NAME = 'local';
@@ -29,11 +30,6 @@ export interface NodeAgentOptions {
   ports: PortProbe;
   /** Whether every pod can have an address of its own in 127.0.0.0/8. */
   ownAddresses: boolean;
-}
-
-export interface PodUsage extends UsageReading {
-  /** Containers the figures cover: those that are processes of their own. */
-  containers: readonly string[];
 }
 
 export interface NodeAgent {

@@ -3,6 +3,7 @@
 // Bounded by the processes of the machine: a group that ended is dropped with the next scan.
 
 import { readdirSync, readFileSync } from 'node:fs';
+import type { PodUsage } from '../api/pod-usage.ts';
 import type { Clock } from '../clock/clock.ts';
 
 const SCAN_AGE_MS = 1000;
@@ -18,10 +19,8 @@ export interface GroupUsage {
   rssBytes: number;
 }
 
-export interface UsageReading {
-  cpuMilli: number;
-  memoryBytes: number;
-}
+/** Of one group, as of a pod. */
+export type UsageReading = Pick<PodUsage, 'cpuMilli' | 'memoryBytes'>;
 
 export class ProcessUsage {
   readonly #clock: Clock;

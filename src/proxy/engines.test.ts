@@ -9,9 +9,10 @@ import { ANSWER_ROWS } from './testing/engine-rows/answers.ts';
 import { EngineBench, type EngineRow } from './testing/engine-rows/bench.ts';
 import { BODY_ROWS } from './testing/engine-rows/bodies.ts';
 import { CONNECTION_ROWS } from './testing/engine-rows/connections.ts';
+import { ENDING_ROWS } from './testing/engine-rows/endings.ts';
 import { HEAD_ROWS } from './testing/engine-rows/heads.ts';
 
-const ROWS = [...HEAD_ROWS, ...BODY_ROWS, ...ANSWER_ROWS, ...CONNECTION_ROWS];
+const ROWS = [...HEAD_ROWS, ...BODY_ROWS, ...ANSWER_ROWS, ...ENDING_ROWS, ...CONNECTION_ROWS];
 const PATIENCE_MS = 25_000;
 /** What a row that is expected to fail may wait for. */
 const SHORT_PATIENCE_MS = 1_500;

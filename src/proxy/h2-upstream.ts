@@ -28,6 +28,7 @@ export const MAX_OPEN_STREAMS_PER_UPSTREAM = 1000;
 /** Bytes of an answer an application may send ahead of a slow client, per stream. */
 const STREAM_WINDOW_BYTES = 1 << 20;
 const CONNECTION_WINDOW_BYTES = 16 << 20;
+/** One frame of an application's; above it node:http2 ends the connection. */
 const MAX_FRAME_BYTES = 256 << 10;
 /** Header block of an answer; above it node:http2 resets the stream. */
 const MAX_HEADER_BYTES = 1 << 20;

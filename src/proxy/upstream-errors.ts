@@ -9,6 +9,7 @@ interface Address {
   readonly port: number;
 }
 
+/** Of a malformed answer's first line, as shown in errors; the rest is cut off. */
 const MAX_SHOWN_CHARACTERS = 80;
 
 const CONNECT_TEXTS: Readonly<Record<string, string>> = {

@@ -10,6 +10,7 @@ import { APP_PROBE_USER_AGENT } from '../wire/probe-headers.ts';
 import type { AttemptDeps } from './probe-attempts.ts';
 import type { HttpProbeAction } from './readiness-probe.ts';
 
+/** Redirects a readiness probe follows; one more and the attempt fails (QP-109). */
 const MAX_REDIRECTS = 10;
 /** Body bytes read before the connection is closed; the kubelet stops there too. */
 const MAX_BODY_BYTES = 10 * 1024;

@@ -18,20 +18,14 @@ export const NETWORK_HASH_HEADER = 'K-Network-Hash';
 export const NETWORK_HASH_KEY = 'k-network-hash';
 /** Value an Ingress prober sends so that the gateway replaces it by its own hash (ING-51). */
 export const NETWORK_HASH_OVERRIDE = 'override';
-/** Plain error of a network probe without hash, 400 (QP-21, ACT-21). */
-export const MISSING_HASH_MESSAGE =
-  'a probe request must contain a non-empty "K-Network-Hash" header';
 
 /** Set by a kubelet probing through the data plane (QP-22). */
-export const KUBELET_PROBE_HEADER = 'K-Kubelet-Probe';
 export const KUBELET_PROBE_KEY = 'k-kubelet-probe';
 
-/** User agents; all are compared as prefixes except the ingress and queue-proxy ones. */
+/** User agents, compared as prefixes. */
 export const KUBELET_USER_AGENT_PREFIX = 'kube-probe/';
 export const ACTIVATOR_USER_AGENT = 'Knative-Activator-Probe';
 export const AUTOSCALER_USER_AGENT = 'Knative-Autoscaling-Probe';
-export const INGRESS_USER_AGENT = 'Knative-Ingress-Probe';
-export const QUEUE_PROXY_USER_AGENT = 'Knative-Queue-Proxy-Probe';
 /** What the sidecar's own HTTP readiness probe of the app sends (QP-107). */
 export const APP_PROBE_USER_AGENT = 'kube-probe//';
 
@@ -43,17 +37,11 @@ export const PROXY_REQUEST_ACTIVATOR = 'activator';
 /** The host the client asked for, when a hop rewrote Host (QP-66). */
 export const ORIGINAL_HOST_HEADER = 'K-Original-Host';
 export const ORIGINAL_HOST_KEY = 'k-original-host';
-/** Asks a mesh to leave the address alone (ACT-95). */
-export const PASSTHROUGH_LB_HEADER = 'K-Passthrough-Lb';
-export const PASSTHROUGH_LB_KEY = 'k-passthrough-lb';
 
 /** Which revision a request is for; set by the gateway, removed before the app (QP-65). */
-export const SERVING_REVISION_HEADER = 'Knative-Serving-Revision';
 export const SERVING_REVISION_KEY = 'knative-serving-revision';
-export const SERVING_NAMESPACE_HEADER = 'Knative-Serving-Namespace';
 export const SERVING_NAMESPACE_KEY = 'knative-serving-namespace';
 /** Traffic tag asked for, and whether the default route answered (QP-147). */
-export const SERVING_TAG_HEADER = 'Knative-Serving-Tag';
 export const SERVING_TAG_KEY = 'knative-serving-tag';
 export const DEFAULT_ROUTE_HEADER = 'Knative-Serving-Default-Route';
 export const DEFAULT_ROUTE_KEY = 'knative-serving-default-route';

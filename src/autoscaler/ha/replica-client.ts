@@ -10,7 +10,7 @@ const REDIAL_MS = 250;
 const HANDSHAKE_TIMEOUT_MS = 3_000;
 const PING_MS = 3_000;
 const SILENCE_MS = 10_000;
-/** One frame; the largest is the records of 100 ms. */
+/** One frame of a copy, at most the records of 100 ms; above it the connection begins anew. */
 const MAX_FRAME_BYTES = 64 * 1024 * 1024;
 
 export interface ReplicaClientOptions {

@@ -7,10 +7,12 @@ import {
   readTarget,
   readWindowMs,
 } from '../../api/autoscaling-annotations.ts';
-import type {
-  HorizontalPodAutoscaler,
-  HorizontalPodAutoscalerSpec,
-  HpaMetric,
+import {
+  DEFAULT_MIN_REPLICAS,
+  type HorizontalPodAutoscaler,
+  type HorizontalPodAutoscalerSpec,
+  type HpaMetric,
+  metricsOf,
 } from '../../api/horizontal-pod-autoscaler.ts';
 import * as kinds from '../../api/kinds.ts';
 import { deepEqual } from '../../kube/equal.ts';
@@ -64,15 +66,6 @@ function desiredMetricOf(metric: string, target: number): HpaMetric {
   return { type: 'Pods', pods: { metric: { name: metric }, target: value } };
 }
 
-/** What the API server fills in where nothing is said. */
-const DEFAULT_MIN_REPLICAS = 1;
-const DEFAULT_METRICS: HpaMetric[] = [
-  {
-    type: 'Resource',
-    resource: { name: CPU_METRIC, target: { type: 'Utilization', averageUtilization: 80 } },
-  },
-];
-
 /** AS-161, with what the API server defaults taken for what it is: not a difference. */
 export function isSameSpec(
   existing: HorizontalPodAutoscalerSpec,
@@ -82,14 +75,14 @@ export function isSameSpec(
 }
 
 function withDefaults(spec: HorizontalPodAutoscalerSpec): object {
-  const { behavior, metrics, minReplicas } = spec;
+  const { behavior, minReplicas } = spec;
   const up = behavior?.scaleUp?.stabilizationWindowSeconds;
   const down = behavior?.scaleDown?.stabilizationWindowSeconds;
   return {
     scaleTargetRef: spec.scaleTargetRef,
     maxReplicas: spec.maxReplicas,
     minReplicas: minReplicas ?? DEFAULT_MIN_REPLICAS,
-    metrics: metrics === undefined || metrics.length === 0 ? DEFAULT_METRICS : metrics,
+    metrics: metricsOf(spec),
     up,
     down,
   };

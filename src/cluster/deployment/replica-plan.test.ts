@@ -2,13 +2,9 @@
 
 import { describe, expect, test } from 'vitest';
 import type { Pod } from '../../api/core.ts';
+import { POD_DELETION_COST_ANNOTATION } from '../../api/labels.ts';
 import { buildDeployment } from '../testing/harness.ts';
-import {
-  chooseVictims,
-  DELETION_COST_ANNOTATION,
-  planReplicas,
-  rollingLimits,
-} from './replica-plan.ts';
+import { chooseVictims, planReplicas, rollingLimits } from './replica-plan.ts';
 import type { SeenPod } from './seen-pods.ts';
 
 function seenPod(name: string, given: { ready?: boolean; cost?: number; born?: string }): SeenPod {
@@ -20,7 +16,7 @@ function seenPod(name: string, given: { ready?: boolean; cost?: number; born?: s
       uid: name,
       creationTimestamp: given.born ?? '2026-01-01T00:00:00Z',
       annotations:
-        given.cost === undefined ? {} : { [DELETION_COST_ANNOTATION]: String(given.cost) },
+        given.cost === undefined ? {} : { [POD_DELETION_COST_ANNOTATION]: String(given.cost) },
     },
     spec: { containers: [] },
   };

@@ -4,6 +4,7 @@
 // ones can still serve, nor more pods than `replicas + maxSurge`.
 
 import type { Pod } from '../../api/core.ts';
+import { POD_DELETION_COST_ANNOTATION } from '../../api/labels.ts';
 import type { DeploymentSpec, SeenPod, SeenPods } from './seen-pods.ts';
 
 export interface ReplicaPlan {
@@ -12,8 +13,6 @@ export interface ReplicaPlan {
 }
 
 const DEFAULT_ROLLING_SHARE = '25%';
-/** Lower goes first; absent = 0. */
-export const DELETION_COST_ANNOTATION = 'controller.kubernetes.io/pod-deletion-cost';
 
 export function planReplicas(spec: DeploymentSpec, seen: SeenPods): ReplicaPlan {
   const replicas = spec.replicas ?? 1;
@@ -70,7 +69,7 @@ function compareVictims(a: SeenPod, b: SeenPod): number {
 }
 
 function deletionCost(pod: Pod): number {
-  const cost = Number(pod.metadata.annotations?.[DELETION_COST_ANNOTATION] ?? 0);
+  const cost = Number(pod.metadata.annotations?.[POD_DELETION_COST_ANNOTATION] ?? 0);
   return Number.isNaN(cost) ? 0 : cost;
 }
 

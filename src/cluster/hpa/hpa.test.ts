@@ -4,8 +4,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HorizontalPodAutoscaler, HpaMetric } from '../../api/horizontal-pod-autoscaler.ts';
 import { HorizontalPodAutoscaler as HpaKind } from '../../api/kinds.ts';
+import type { PodUsage } from '../../api/pod-usage.ts';
 import { ClusterHarness, NAMESPACE } from '../testing/harness.ts';
-import type { PodUsage } from './pod-usage.ts';
 import { PERIOD_MS } from './reconciler.ts';
 
 /** Of every pod. */

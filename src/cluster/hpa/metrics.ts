@@ -3,13 +3,14 @@
 
 import { findCondition, READY } from '../../api/conditions.ts';
 import type { Pod } from '../../api/core.ts';
-import type {
-  HorizontalPodAutoscaler,
-  HpaMetric,
-  ResourceMetric,
+import {
+  type HorizontalPodAutoscaler,
+  type HpaMetric,
+  metricsOf,
+  type ResourceMetric,
 } from '../../api/horizontal-pod-autoscaler.ts';
+import type { PodUsageSource } from '../../api/pod-usage.ts';
 import { parseQuantity } from '../../api/quantity.ts';
-import type { PodUsageSource } from './pod-usage.ts';
 import { type Advice, adviseReplicas, type PodSample } from './replica-advice.ts';
 
 export interface Measured {
@@ -19,13 +20,6 @@ export interface Measured {
   problem: { reason: string; message: string } | null;
 }
 
-/** Absent metrics mean CPU at 80 %, as in Kubernetes. */
-const DEFAULT_METRICS: readonly HpaMetric[] = [
-  {
-    type: 'Resource',
-    resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } },
-  },
-];
 /** A local process without a request may use a whole core; a cluster would refuse to measure it. */
 const DEFAULT_CPU_MILLI = 1000;
 const DEFAULT_MEMORY_BYTES = 512 * 1024 * 1024;
@@ -36,12 +30,11 @@ export function measure(
   currentReplicas: number,
   source: PodUsageSource,
 ): Measured[] {
-  const metrics = hpa.spec.metrics?.length ? hpa.spec.metrics : DEFAULT_METRICS;
   const live = pods.filter(
     ({ metadata, status }) =>
       metadata.deletionTimestamp === undefined && status?.phase !== 'Failed',
   );
-  return metrics.map((metric) => measureOne(metric, live, currentReplicas, source));
+  return metricsOf(hpa.spec).map((metric) => measureOne(metric, live, currentReplicas, source));
 }
 
 function measureOne(

@@ -4,19 +4,20 @@
 // nothing.
 
 import type { Deployment, Pod } from '../../api/core.ts';
-import type {
-  HorizontalPodAutoscaler,
-  HorizontalPodAutoscalerStatus,
+import {
+  DEFAULT_MIN_REPLICAS,
+  type HorizontalPodAutoscaler,
+  type HorizontalPodAutoscalerStatus,
 } from '../../api/horizontal-pod-autoscaler.ts';
 import * as kinds from '../../api/kinds.ts';
 import { joinKey, objectKey } from '../../api/objects.ts';
+import type { PodUsageSource } from '../../api/pod-usage.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { writeStatus } from '../../kube/status.ts';
 import type { Informer, KubeClient, ReconcileResult, Reconciler } from '../../kube/types.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { type HpaFacts, hpaStatus } from './hpa-status.ts';
 import { type Measured, measure } from './metrics.ts';
-import type { PodUsageSource } from './pod-usage.ts';
 import { DEFAULT_DOWN_WINDOW_SECONDS, Stabilizer } from './stabilizer.ts';
 
 /** Kubernetes' own period. */
@@ -87,7 +88,7 @@ export class HpaReconciler implements Reconciler {
 
   #decide(hpa: HorizontalPodAutoscaler, stabilizer: Stabilizer): HpaFacts {
     const { namespace } = hpa.metadata;
-    const { scaleTargetRef, minReplicas = 1, maxReplicas, behavior } = hpa.spec;
+    const { scaleTargetRef, minReplicas = DEFAULT_MIN_REPLICAS, maxReplicas, behavior } = hpa.spec;
     const key = joinKey(namespace, scaleTargetRef.name);
     const isDeployment = scaleTargetRef.kind === kinds.Deployment.kind;
     const target = isDeployment ? this.#deps.deployments.lister.getByKey(key) : undefined;

@@ -7,12 +7,12 @@ import {
   Endpoints as EndpointsKind,
   Pod as PodKind,
 } from '../../api/kinds.ts';
+import type { PodUsageSource } from '../../api/pod-usage.ts';
 import { FakeClock } from '../../clock/fake-clock.ts';
 import { createInformerFactory } from '../../kube/informer.ts';
 import { MemoryClient } from '../../kube/testing/memory-client.ts';
 import type { InformerFactory } from '../../kube/types.ts';
 import { silentLogger } from '../../telemetry/logger.ts';
-import type { PodUsageSource } from '../hpa/pod-usage.ts';
 import { type Cluster, startCluster } from '../start.ts';
 
 export const NAMESPACE = 'default';

@@ -1,5 +1,5 @@
-// What the embedded autoscaler asks about pods. Kubernetes has a metrics API for it; here whoever
-// runs the processes answers.
+// What pods use, as the node agent tells it and the embedded HorizontalPodAutoscaler asks for it.
+// Kubernetes has a metrics API for it; here whoever runs the processes answers. Pure types.
 
 export interface PodUsage {
   /** Averaged over the time since the last reading, thousandths of a core. */
