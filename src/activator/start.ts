@@ -9,22 +9,17 @@ import type { Revision } from '../api/serving.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { InformerFactory, KubeClient } from '../kube/types.ts';
 import { DeadlineWheel } from '../proxy/deadline-wheel.ts';
-import { createNetServer } from '../proxy/net-server.ts';
-import type { HttpServerLimits, UpstreamOptions } from '../proxy/types.ts';
+import type { HttpEngine } from '../proxy/http-engine.ts';
+import type { UpstreamOptions } from '../proxy/types.ts';
 import { UpstreamPools } from '../proxy/upstream-pools.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { StatClient } from '../wire/stat-client.ts';
 import { ConcurrencyReporter } from './concurrency-reporter.ts';
 import { ActivatorHandler } from './handler.ts';
 import { createHttpProber } from './http-prober.ts';
+import { RequestPorts } from './request-ports.ts';
 import { RevisionRegistry } from './revision-registry.ts';
 
-/** ACT-4. Thousands of requests may be held, so little of each body is read ahead (ACT-223). */
-const SERVER_LIMITS: HttpServerLimits = {
-  maxHeadBytes: 1024 * 1024,
-  headTimeoutMs: 60_000,
-  readAheadBytes: 8 * 1024,
-};
 /** ACT-111, ACT-112. */
 const UPSTREAM_OPTIONS: UpstreamOptions = {
   maxIdlePerUpstream: 100,
@@ -45,6 +40,10 @@ export interface ActivatorOptions {
   host: string;
   /** 0 = any free port. */
   port: number;
+  /** A second port, for h2c revisions; without it `port` serves them too (ACT-2). */
+  h2cPort?: number;
+  /** Default `net`. */
+  httpEngine?: HttpEngine;
   podName: string;
   /** Websocket URL of the autoscaler, asked at each dial; null = not known yet. */
   autoscalerUrl: () => string | null;
@@ -56,6 +55,7 @@ export interface ActivatorOptions {
 
 export interface RunningActivator {
   readonly port: number;
+  readonly h2cPort: number;
   /** Fails health at once, serves on for `delayMs` (default 45 s), ends after the last answer. */
   drain(options?: { delayMs?: number }): Promise<void>;
   /** Ends now. */
@@ -93,18 +93,23 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
       return stats.isConnected ? null : 'connection has not yet been established';
     },
   });
-  const server = createNetServer(handler, { limits: SERVER_LIMITS, clock, logger });
+  const { host, h2cPort = null, httpEngine: engine = 'net' } = options;
+  const ports = new RequestPorts(
+    handler,
+    { host, port: options.port, h2cPort, engine },
+    { clock, logger },
+  );
 
   await Promise.all([revisions.whenSynced(), endpoints.whenSynced()]);
   registry.start();
   stats.start();
   reporter.start();
-  const { port } = await server.listen({ host: options.host, port: options.port });
-  logger.info({ host: options.host, port }, 'activator listening');
+  await ports.listen();
+  logger.info({ host, port: ports.port, h2cPort: ports.h2cPort }, 'activator listening');
 
   const stop = async (): Promise<void> => {
     isDraining = true;
-    await server.close();
+    await ports.close();
     reporter.stop();
     stats.stop();
     registry.stop();
@@ -112,12 +117,13 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
     upstreams.close();
   };
   return {
-    port,
+    port: ports.port,
+    h2cPort: ports.h2cPort,
     stop,
     async drain({ delayMs = DRAIN_DELAY_MS } = {}): Promise<void> {
       isDraining = true;
       if (delayMs > 0) await clock.sleep(delayMs);
-      await server.drain();
+      await ports.drain();
       await stop();
     },
   };

@@ -15,7 +15,8 @@ import { objectKey } from '../api/objects.ts';
 import type { Clock } from '../clock/clock.ts';
 import { Controller } from '../kube/controller.ts';
 import type { InformerFactory, KubeClient, Lister } from '../kube/types.ts';
-import { createNetServer } from '../proxy/net-server.ts';
+import type { HttpEngine } from '../proxy/http-engine.ts';
+import { createRequestPort } from '../proxy/request-port.ts';
 import type { HttpServerLimits, UpstreamOptions } from '../proxy/types.ts';
 import { UpstreamPools } from '../proxy/upstream-pools.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -54,6 +55,8 @@ export interface GatewayOptions {
   /** Listener for callers inside. */
   localHost: string;
   localPort: number;
+  /** Default `net`. */
+  httpEngine?: HttpEngine;
   systemNamespace: string;
   clusterDomain: string;
   ingressClass: string;
@@ -107,7 +110,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const serverFor = (visibility: Visibility) => {
     const isHealthy = () => !isDraining;
     const handler = new GatewayHandler({ table, visibility, random, clock, isHealthy });
-    return createNetServer(handler, { limits: SERVER_LIMITS, clock, logger });
+    const engine = options.httpEngine ?? 'net';
+    return createRequestPort(engine, handler, { limits: SERVER_LIMITS, clock, logger });
   };
   const external = serverFor('external');
   const local = serverFor('local');

@@ -5,8 +5,7 @@
 
 import type { Clock } from '../clock/clock.ts';
 import type { Gate } from '../proxy/gate.ts';
-import { Http2Server } from '../proxy/h2-server.ts';
-import { createHttpServer } from '../proxy/http-engine.ts';
+import { createRequestPort } from '../proxy/request-port.ts';
 import type { HttpServer, HttpServerLimits } from '../proxy/types.ts';
 import { UpstreamPools } from '../proxy/upstream-pools.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -57,10 +56,7 @@ export class RequestPlane {
       readSockstat: createSockstatReader(clock),
     });
     const limits = REQUEST_LIMITS;
-    const { headTimeoutMs } = limits;
-    const http2 = new Http2Server(this.handler, { clock, logger, headTimeoutMs });
-    const { httpEngine } = settings;
-    this.server = createHttpServer(httpEngine, this.handler, { limits, clock, logger, http2 });
+    this.server = createRequestPort(settings.httpEngine, this.handler, { limits, clock, logger });
   }
 
   /** Closes everything now; requests inside are cut. */
