@@ -39,6 +39,8 @@ export function watchRequest(
 }
 
 export function startBody(stream: ServerHttp2Stream): void {
+  // A body that turned out empty ended by itself, read or not.
+  if (stream.readableEnded) process.nextTick(endLater, stream);
   stream.on('end', onEnd);
   stream.on('data', onData);
 }
@@ -59,6 +61,10 @@ function onTrailers(
 /** An end that is none, because the client reset the stream, shows as `close`. */
 function onEnd(this: OwnedStream): void {
   if (hasEnded(this)) this[OWNER].onRequestEnd();
+}
+
+function endLater(stream: OwnedStream): void {
+  onEnd.call(stream);
 }
 
 function onDrain(this: OwnedStream): void {
