@@ -3,16 +3,16 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../clock/fake-clock.ts';
 import { RequestAccounting } from '../proxy/request-accounting.ts';
+import { ScriptedExchange } from '../proxy/testing/scripted-exchange.ts';
 import type { ExchangeHandler } from '../proxy/types.ts';
 import { decodeStat, emptyStat } from '../wire/stat.ts';
 import { Drainer } from './drainer.ts';
 import { drainEndpoint, metricsEndpoint, statsEndpoint } from './endpoints.ts';
 import { StatReporter } from './stat-reporter.ts';
-import { FakeExchange } from './testing/fake-exchange.ts';
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 const get = (handler: ExchangeHandler, target: string, method = 'GET') =>
-  new FakeExchange(handler, { target, method }).arrive();
+  new ScriptedExchange(handler, { target, method }).arrive();
 
 describe('stats endpoint', () => {
   function setUp(periodMs?: number) {

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../clock/fake-clock.ts';
 import { RequestAccounting } from '../proxy/request-accounting.ts';
+import { type FakeRequest, ScriptedExchange } from '../proxy/testing/scripted-exchange.ts';
 import { FailureCode, Outcome } from '../proxy/types.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { renderPrometheus } from '../telemetry/prometheus-text.ts';
@@ -14,7 +15,6 @@ import { type HandlerOptions, QueueProxyHandler } from './handler.ts';
 import { RequestContext, RequestFlag } from './request-context.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { TelemetryObserver } from './telemetry-observer.ts';
-import { FakeExchange, type FakeRequest } from './testing/fake-exchange.ts';
 
 const PLAIN = 'Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n';
 const TEXT = 'Content-Type: text/plain; charset=utf-8\r\n';
@@ -49,12 +49,12 @@ function setUp(options: Partial<HandlerOptions> = {}) {
       readSockstat: () => '',
     },
   );
-  const send = (request: FakeRequest = {}) => new FakeExchange(handler, request).arrive();
+  const send = (request: FakeRequest = {}) => new ScriptedExchange(handler, request).arrive();
   return { clock, drainer, accounting, warnings, app, metrics, handler, send };
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
-const answer = (exchange: FakeExchange) => [
+const answer = (exchange: ScriptedExchange) => [
   exchange.responseStatus,
   exchange.answerHeaders,
   exchange.answerBody,
@@ -532,7 +532,7 @@ describe('bookkeeping', () => {
             responseStartTimeoutMs: 1_500,
             idleTimeoutMs: 1_000,
           });
-          const exchanges: FakeExchange[] = [];
+          const exchanges: ScriptedExchange[] = [];
           for (const [what, pick] of steps) {
             perform(
               what,
@@ -558,8 +558,8 @@ describe('bookkeeping', () => {
 
           function perform(
             what: string,
-            all: FakeExchange[],
-            alive: FakeExchange[],
+            all: ScriptedExchange[],
+            alive: ScriptedExchange[],
             index: number,
           ): void {
             if (what === 'arrive') all.push(send());
@@ -578,7 +578,7 @@ describe('bookkeeping', () => {
     );
   });
 
-  function play(what: string, one: FakeExchange): void {
+  function play(what: string, one: ScriptedExchange): void {
     if (what === 'leave') one.clientLeaves();
     else if (one.forwarded === null) return;
     else if (what === 'answer' && !one.responseStarted) one.appAnswers(one.isUpgrade ? 101 : 200);

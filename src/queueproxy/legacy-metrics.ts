@@ -1,6 +1,7 @@
 // The metrics up to 1.18 (QP-148 to QP-150), for dashboards still in use: counters and histograms
 // of whole milliseconds with the prefix `revision_`. Hot when switched on.
 
+import { BoundedNames } from '../proxy/observe/bounded-names.ts';
 import { METRICS } from '../telemetry/metric-definitions.ts';
 import {
   type Labels,
@@ -10,7 +11,6 @@ import {
   type Series,
   SeriesGroup,
 } from '../telemetry/metric-series.ts';
-import { BoundedNames } from './bounded-names.ts';
 import type { MetricsIdentity } from './metrics-identity.ts';
 import { legacyRouteTag } from './route-tag.ts';
 

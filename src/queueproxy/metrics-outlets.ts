@@ -3,13 +3,13 @@
 // what only one of them needs is loaded with it. Cold.
 
 import type { Clock } from '../clock/clock.ts';
+import { listenAnywhere } from '../proxy/listen-anywhere.ts';
 import { createNetServer } from '../proxy/net-server.ts';
 import type { HttpServer } from '../proxy/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { MetricPusher } from '../telemetry/metric-pusher.ts';
 import { resolveOtlpEndpoint } from '../telemetry/otlp-endpoint.ts';
 import { metricsEndpoint } from './endpoints.ts';
-import { listenAnywhere } from './listen-anywhere.ts';
 import { MetricsPage, type MetricsPageDeps } from './metrics-page.ts';
 import { REQUEST_LIMITS } from './request-plane.ts';
 import type { QueueProxySettings } from './settings.ts';
@@ -59,7 +59,7 @@ export class MetricsOutlets {
   async listenProfiling(): Promise<number | null> {
     const port = this.#settings.observability.profilingPort;
     if (port === null) return null;
-    const { profilingEndpoint } = await import('./profiling.ts');
+    const { profilingEndpoint } = await import('../proxy/profiling.ts');
     const { clock, logger } = this.#deps;
     const limits = { ...REQUEST_LIMITS, headTimeoutMs: PROFILING_HEAD_TIMEOUT_MS };
     const server = createNetServer(profilingEndpoint(clock), { limits, clock, logger });

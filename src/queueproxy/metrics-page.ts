@@ -10,9 +10,9 @@ import {
   mergeSnapshots,
   reading,
 } from '../telemetry/metric-series.ts';
+import { ProcessReadings } from '../telemetry/process-readings.ts';
 import { renderPrometheus, renderTargetInfo } from '../telemetry/prometheus-text.ts';
 import { legacyCommonLabels, legacyQueueDepth } from './legacy-metrics.ts';
-import { ProcessReadings } from './process-readings.ts';
 import type { QueueProxySettings } from './settings.ts';
 import { resourceFor } from './telemetry.ts';
 

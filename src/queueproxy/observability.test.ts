@@ -1,9 +1,9 @@
 // OBSERVABILITY_CONFIG and what stands beside it (QP-9, QP-11, QP-148, QP-151).
 
 import { describe, expect, it } from 'vitest';
-import { EnvReader } from './env-reader.ts';
+import { DEFAULT_LOG_TEMPLATE } from '../proxy/observe/request-log/request-log.ts';
+import { EnvReader } from '../settings/env-reader.ts';
 import { type ObservabilitySettings, readObservability } from './observability.ts';
-import { DEFAULT_LOG_TEMPLATE } from './request-log/request-log.ts';
 
 function read(
   config: unknown,

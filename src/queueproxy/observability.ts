@@ -4,8 +4,8 @@
 // protocols are fatal; what an older sidecar could do but this one cannot is named in `warnings`.
 // Plain data, so that it can be copied to request threads. Cold: read once.
 
-import type { EnvReader } from './env-reader.ts';
-import { DEFAULT_LOG_TEMPLATE } from './request-log/request-log.ts';
+import { DEFAULT_LOG_TEMPLATE } from '../proxy/observe/request-log/request-log.ts';
+import type { EnvReader } from '../settings/env-reader.ts';
 
 /** Which names request metrics have; `both` doubles the work per request. */
 export type MetricNames = 'current' | 'legacy' | 'both';

@@ -5,6 +5,7 @@
 import { formatDurationMs } from '../api/duration.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Gate } from '../proxy/gate.ts';
+import { listenAnywhere } from '../proxy/listen-anywhere.ts';
 import { createNetServer } from '../proxy/net-server.ts';
 import { RequestAccounting } from '../proxy/request-accounting.ts';
 import type { ExchangeHandler, HttpServer, HttpServerLimits } from '../proxy/types.ts';
@@ -14,7 +15,6 @@ import type { MetricSnapshot } from '../telemetry/metric-series.ts';
 import { Drainer } from './drainer.ts';
 import { drainEndpoint, statsEndpoint } from './endpoints.ts';
 import { createGate } from './handler.ts';
-import { listenAnywhere } from './listen-anywhere.ts';
 import { MetricsOutlets } from './metrics-outlets.ts';
 import { createAttempt } from './probe-attempts.ts';
 import { Prober } from './prober.ts';

@@ -3,6 +3,7 @@
 // observing creates nothing once a series exists. Hosts and tags come from clients and are bounded
 // . Hot when metrics are on: two to three observations per request.
 
+import { BoundedNames } from '../proxy/observe/bounded-names.ts';
 import type { Exchange } from '../proxy/types.ts';
 import { METRICS } from '../telemetry/metric-definitions.ts';
 import {
@@ -12,7 +13,6 @@ import {
   observe,
   SeriesGroup,
 } from '../telemetry/metric-series.ts';
-import { BoundedNames } from './bounded-names.ts';
 import { LegacyMetrics } from './legacy-metrics.ts';
 import type { MetricNames } from './observability.ts';
 import { routeTag } from './route-tag.ts';

@@ -1,7 +1,7 @@
 // The environment contract of QP-9 to QP-11, and what is refused with which words.
 
 import { describe, expect, it } from 'vitest';
-import { SettingsError } from './env-reader.ts';
+import { SettingsError } from '../settings/env-reader.ts';
 import { parseQueueProxySettings } from './settings.ts';
 import { TEST_ENVIRONMENT } from './testing/environment.ts';
 

@@ -2,9 +2,9 @@
 // a few variables of our own (QUEUE_…). Parsed once; everything after start trusts it.
 
 import { type HttpEngine, isHttpEngine } from '../proxy/http-engine.ts';
+import { type Environment, EnvReader, SettingsError } from '../settings/env-reader.ts';
 import { type LogFormat, parseLogFormat } from '../telemetry/log-format.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
-import { type Environment, EnvReader, SettingsError } from './env-reader.ts';
 import { type ObservabilitySettings, readObservability } from './observability.ts';
 import { parseReadinessProbes, type ReadinessProbe } from './readiness-probe.ts';
 import type { TlsSettings } from './tls-port.ts';

@@ -3,10 +3,10 @@
 
 import { readFileSync } from 'node:fs';
 import type { Clock } from '../clock/clock.ts';
+import { type Environment, SettingsError } from '../settings/env-reader.ts';
 import type { LogFormat } from '../telemetry/log-format.ts';
 import { createLogger, type Logger, type LogLevel } from '../telemetry/logger.ts';
 import { cpuQuota, type ReadText, threadsWithin } from './cpu-quota.ts';
-import { type Environment, SettingsError } from './env-reader.ts';
 import { keepYoungGenerationSmall } from './process-memory.ts';
 import { QueueProxy } from './queue-proxy.ts';
 import { parseQueueProxySettings, type QueueProxySettings } from './settings.ts';

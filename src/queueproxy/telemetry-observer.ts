@@ -5,9 +5,13 @@
 
 import type { Clock } from '../clock/clock.ts';
 import { CompiledHeaderEdits } from '../proxy/header-edits.ts';
+import {
+  recordedAppStatus,
+  recordedSize,
+  recordedStatus,
+} from '../proxy/observe/recorded-answer.ts';
+import type { RequestLog } from '../proxy/observe/request-log/request-log.ts';
 import type { Exchange, HeaderEdits, Outcome } from '../proxy/types.ts';
-import { recordedAppStatus, recordedSize, recordedStatus } from './recorded-answer.ts';
-import type { RequestLog } from './request-log/request-log.ts';
 import type { RequestMetrics } from './request-metrics.ts';
 import { Observation, type RequestObserver } from './request-observer.ts';
 import type { RequestTracer } from './request-trace.ts';

@@ -4,6 +4,7 @@
 // and exit.
 
 import type { Clock } from '../clock/clock.ts';
+import { RequestLog } from '../proxy/observe/request-log/request-log.ts';
 import { LineOutput, type LineSink } from '../telemetry/line-output.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { METRICS } from '../telemetry/metric-definitions.ts';
@@ -12,7 +13,6 @@ import { resolveOtlpEndpoint } from '../telemetry/otlp-endpoint.ts';
 import { SpanExporter } from '../telemetry/span-exporter.ts';
 import { createSampler } from '../telemetry/trace-context.ts';
 import { resourceOf } from './metrics-identity.ts';
-import { RequestLog } from './request-log/request-log.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import type { RequestObserver } from './request-observer.ts';
 import { RequestTracer } from './request-trace.ts';

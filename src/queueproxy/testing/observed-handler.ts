@@ -2,7 +2,9 @@
 // composes them, time in the test's hand.
 
 import { FakeClock } from '../../clock/fake-clock.ts';
+import { RequestLog } from '../../proxy/observe/request-log/request-log.ts';
 import { RequestAccounting } from '../../proxy/request-accounting.ts';
+import { type FakeRequest, ScriptedExchange } from '../../proxy/testing/scripted-exchange.ts';
 import { silentLogger } from '../../telemetry/logger.ts';
 import { renderPrometheus } from '../../telemetry/prometheus-text.ts';
 import type { Span } from '../../telemetry/span.ts';
@@ -10,18 +12,16 @@ import { createSampler } from '../../telemetry/trace-context.ts';
 import { Drainer } from '../drainer.ts';
 import { type HandlerOptions, QueueProxyHandler } from '../handler.ts';
 import type { MetricNames } from '../observability.ts';
-import { RequestLog } from '../request-log/request-log.ts';
 import { RequestMetrics } from '../request-metrics.ts';
 import { RequestTracer } from '../request-trace.ts';
 import { TelemetryObserver } from '../telemetry-observer.ts';
-import { FakeExchange, type FakeRequest } from './fake-exchange.ts';
 
 export interface Observed {
   readonly clock: FakeClock;
   readonly handler: QueueProxyHandler;
   readonly lines: string[];
   readonly spans: Span[];
-  send(request?: FakeRequest): FakeExchange;
+  send(request?: FakeRequest): ScriptedExchange;
   /** Prometheus text of everything counted so far. */
   page(): string;
 }
@@ -82,7 +82,7 @@ export function observe(options: ObservedOptions = {}): Observed {
     observer: new TelemetryObserver({ clock, log, metrics, tracer }),
     readSockstat: () => '',
   });
-  const send = (request: FakeRequest = {}) => new FakeExchange(handler, request).arrive();
+  const send = (request: FakeRequest = {}) => new ScriptedExchange(handler, request).arrive();
   const page = () => renderPrometheus(metrics.snapshot());
   return { clock, handler, lines, spans, send, page };
 }

@@ -7,8 +7,8 @@ import { Session } from 'node:inspector';
 import type { Clock } from '../clock/clock.ts';
 import { answerError, answerErrorText } from '../errors/answer.ts';
 import { ERRORS } from '../errors/errors.ts';
-import type { Exchange, ExchangeHandler } from '../proxy/types.ts';
 import { encodeCpuProfile, encodeHeapProfile } from './pprof-encoder.ts';
+import type { Exchange, ExchangeHandler } from './types.ts';
 
 const ROOT = '/debug/pprof/';
 const DEFAULT_SECONDS = 30;
@@ -17,7 +17,7 @@ const MAX_PROFILE_SECONDS = 300;
 const TEXT = 'Content-Type: text/plain; charset=utf-8\r\n';
 const HTML = 'Content-Type: text/html; charset=utf-8\r\n';
 const INDEX = `<html><head><title>${ROOT}</title></head><body>
-<p>Profiles of this queue-proxy, in pprof format:</p><ul>
+<p>Profiles of this process, in pprof format:</p><ul>
 <li><a href="profile?seconds=10">profile</a>: CPU; <code>seconds</code> says how long</li>
 <li><a href="heap?seconds=10">heap</a>: allocations of that time that are still alive</li>
 <li><a href="cmdline">cmdline</a>: command line of the process</li>

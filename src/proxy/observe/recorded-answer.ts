@@ -3,7 +3,7 @@
 // off is 500 with nothing, a client that left while running is 200 so far. A status after
 // interim answers is the final one. Pure. Hot when logs or metrics are on.
 
-import { type Exchange, Outcome } from '../proxy/types.ts';
+import { type Exchange, Outcome } from '../types.ts';
 
 /** The status of layers 1 and 2. */
 export function recordedStatus(

@@ -2,7 +2,7 @@
 // refilled for every line; nothing is copied out of the exchange before a template asks for it.
 // Hot: the readers of ROOT_TEXTS are the steps of compiled templates.
 
-import type { Exchange } from '../../proxy/types.ts';
+import type { Exchange } from '../../types.ts';
 import { formatDouble, GoFloat, GoMap, type GoRecord, type Value } from './values.ts';
 
 /** Constant parts of every line. */

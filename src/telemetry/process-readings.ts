@@ -4,8 +4,8 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Clock } from '../clock/clock.ts';
-import { METRICS } from '../telemetry/metric-definitions.ts';
-import { type MetricSnapshot, reading, type Series } from '../telemetry/metric-series.ts';
+import { METRICS } from './metric-definitions.ts';
+import { type MetricSnapshot, reading, type Series } from './metric-series.ts';
 
 const US_PER_S = 1e6;
 

@@ -3,8 +3,8 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Outcome } from '../../proxy/types.ts';
-import { FakeExchange } from '../testing/fake-exchange.ts';
+import { ScriptedExchange } from '../../testing/scripted-exchange.ts';
+import type { Outcome } from '../../types.ts';
 import { compileTemplate } from './compiler.ts';
 import { LogEntry } from './entry.ts';
 import { TemplateError } from './lexer.ts';
@@ -30,7 +30,7 @@ const handler = {
 };
 
 function entryFor(headers: Record<string, string | string[]>, target = '/'): LogEntry {
-  const exchange = new FakeExchange(handler, { method: 'POST', target, headers });
+  const exchange = new ScriptedExchange(handler, { method: 'POST', target, headers });
   Object.assign(exchange, { contentLength: 5 });
   const entry = new LogEntry({
     name: 'hello-00001',

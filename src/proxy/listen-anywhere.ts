@@ -1,6 +1,6 @@
 // Opening a port where the settings leave the address open (QP-1). Cold.
 
-import type { HttpServer } from '../proxy/types.ts';
+import type { HttpServer } from './types.ts';
 
 /** `host` '' = every interface, IPv4 and IPv6 where the machine has both. Returns the port. */
 export async function listenAnywhere(

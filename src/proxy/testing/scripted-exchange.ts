@@ -8,7 +8,7 @@ import {
   Outcome,
   type Upstream,
   type UpstreamFailure,
-} from '../../proxy/types.ts';
+} from '../types.ts';
 
 export interface FakeRequest {
   /** By lower-case name; a list stands for repeated lines. */
@@ -19,7 +19,7 @@ export interface FakeRequest {
   host?: string;
 }
 
-export class FakeExchange implements Exchange {
+export class ScriptedExchange implements Exchange {
   readonly method: string;
   readonly target: string;
   readonly host: string;

@@ -2,9 +2,9 @@
 // is compiled once; one that does not parse means there is no log. Hot: `log` runs once per
 // request.
 
-import type { Exchange } from '../../proxy/types.ts';
-import type { LineSink } from '../../telemetry/line-output.ts';
-import type { Logger } from '../../telemetry/logger.ts';
+import type { LineSink } from '../../../telemetry/line-output.ts';
+import type { Logger } from '../../../telemetry/logger.ts';
+import type { Exchange } from '../../types.ts';
 import { type CompiledTemplate, compileTemplate } from './compiler.ts';
 import { LogEntry, type LogRevision } from './entry.ts';
 import { TemplateError } from './lexer.ts';
