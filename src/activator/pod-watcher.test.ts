@@ -1,42 +1,9 @@
 // Which pods count as usable, as a timeline of Endpoints and probe answers (ACT-82 to ACT-101).
 
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '../clock/fake-clock.ts';
 import { readActivatorAddresses, readDestinations } from './destinations.ts';
-import { type PodProber, PodWatcher, ProbeOutcome } from './pod-watcher.ts';
-
-class FakeProber implements PodProber {
-  /** Probes under way. */
-  readonly open = new Map<string, (outcome: ProbeOutcome) => void>();
-  readonly asked: string[] = [];
-
-  probe(dest: string, _timeoutMs: number, done: (outcome: ProbeOutcome) => void) {
-    this.asked.push(dest);
-    this.open.set(dest, done);
-    return { cancel: () => this.open.delete(dest) };
-  }
-
-  answer(dest: string, outcome: ProbeOutcome): void {
-    const done = this.open.get(dest);
-    this.open.delete(dest);
-    done?.(outcome);
-  }
-}
-
-function watch(earlyReady = true) {
-  const clock = new FakeClock();
-  const prober = new FakeProber();
-  const emitted: string[] = [];
-  const watcher = new PodWatcher({
-    clock,
-    prober,
-    earlyReady,
-    onChange: (dests) => emitted.push(dests.join(' ')),
-  });
-  const update = (ready: string[], notReady: string[] = []) =>
-    watcher.update({ ready: new Set(ready), notReady: new Set(notReady) });
-  return { clock, prober, emitted, watcher, update };
-}
+import { ProbeOutcome } from './pod-probes.ts';
+import { watch } from './testing/fake-prober.ts';
 
 const [A, B] = ['127.0.0.1:1', '127.0.0.2:1'] as const;
 const FAR = '10.0.0.1:1';
@@ -56,7 +23,7 @@ describe('pod watcher', () => {
   });
 
   it('ACT-94: without the optimisation only ready pods are used', () => {
-    const { prober, emitted, update } = watch(false);
+    const { prober, emitted, update } = watch({ earlyReady: false });
     update([], [A]);
     expect(prober.asked).toEqual([]);
     update([A], []);
@@ -174,6 +141,7 @@ describe('pod watcher', () => {
     update([A]);
     update([]);
     expect(prober.open.size).toBe(0);
+    expect(prober.forgotten).toEqual([A]);
     expect(emitted).toEqual([]);
     expect(clock.pendingCount).toBe(0);
   });

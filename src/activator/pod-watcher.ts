@@ -1,68 +1,66 @@
-// Knows which pods of one revision can be sent requests (section 5 of ACT). Kubernetes says which
-// pods exist; whether one answers is found out by asking it. Unlike the reference there are no
-// rounds: every address has its own sequence of probes and counts as soon as it has answered, so
-// one slow pod hides nobody (ACT-97 row 2), and a pod that leaves the list stops counting at once.
-// Left out: the ClusterIP fallback for meshes (ACT-86 to ACT-92); the product runs without one.
-// Invariant: healthy is a subset of ready and notReady together. Not hot, but it is on the wake
-// path.
+// Knows where requests of one revision can be sent (section 5 of ACT). Kubernetes says which pods
+// exist; whether one answers is found out by asking it, and a pod that leaves the list stops
+// counting at once. Where a mesh stands between us and the pods the ClusterIP takes their place.
+// Invariants: healthy is a subset of ready and notReady together; once the ClusterIP has been
+// chosen, single pods are never used again (ACT-91). Not hot, but it is on the wake path.
 
-import type { Clock, TimerHandle } from '../clock/clock.ts';
-import { type Destinations, isLoopbackDest, NO_DESTINATIONS } from './destinations.ts';
+import type { Clock } from '../clock/clock.ts';
+import { ClusterIpFallback } from './cluster-ip-fallback.ts';
+import { type Destinations, NO_DESTINATIONS } from './destinations.ts';
+import { type DiscoverySettings, mayUseClusterIp } from './discovery-settings.ts';
+import { type PodProber, PodProbes } from './pod-probes.ts';
 
-export const ProbeOutcome = {
-  /** 200 with body `queue`: the app is ready. */
-  READY: 0,
-  /** Some other answer. */
-  NOT_READY: 1,
-  /** Refused, reset or otherwise no answer. */
-  UNREACHABLE: 2,
-  /** No answer within the deadline; the pod may be evaluating its app right now (QP-104). */
-  TIMED_OUT: 3,
-} as const;
-export type ProbeOutcome = (typeof ProbeOutcome)[keyof typeof ProbeOutcome];
-
-export interface PodProber {
-  /** Asks once; `done` is called at most once and never before `probe` has returned. */
-  probe(dest: string, timeoutMs: number, done: (outcome: ProbeOutcome) => void): { cancel(): void };
+/** ACT-62. */
+export interface DestinationUpdate {
+  /** `ip:port` to send everything to; '' = to single pods. */
+  readonly clusterIp: string;
+  /** Sorted. Pods to use, or those that are behind the ClusterIP. */
+  readonly dests: readonly string[];
 }
-
-/** ACT-5 PROBE_TIMEOUT: deadline of one probe. */
-export const PROBE_TIMEOUT_MS = 300;
-/** ACT-5 PROBE_FREQUENCY: the slowest cadence. */
-export const PROBE_PERIOD_MS = 200;
-/** Toward loopback: pause after the first failure, its growth and its ceiling. */
-export const FAST_RETRY_MS = 2;
-const FAST_RETRY_GROWTH = 1.5;
-const FAST_RETRY_MAX_MS = 50;
-/** For so long after an address appeared or changed it is asked at the fast cadence. */
-const FAST_RETRY_WINDOW_MS = 5_000;
 
 export interface PodWatcherOptions {
   prober: PodProber;
   clock: Clock;
+  settings: DiscoverySettings;
   /** ACT-94: a pod may be used as soon as it answers, before Kubernetes calls it ready. */
   earlyReady: boolean;
-  /** Receives the whole healthy set, sorted, whenever it changed. */
-  onChange(dests: readonly string[]): void;
-}
-
-/** The probe sequence of one address that is listed and not healthy. */
-interface ProbeSequence {
-  startedMs: number;
-  retryMs: number;
-  probe: { cancel(): void } | null;
-  timer: TimerHandle | null;
+  /** ACT-95; null without pod addressability. */
+  passthroughHost: string | null;
+  /** ACT-88: `ip:port` of the private Service now; null when it has none. */
+  clusterIp(): string | null;
+  /** Receives the whole new state, whenever it changed. */
+  onChange(update: DestinationUpdate): void;
 }
 
 export class PodWatcher {
   readonly #options: PodWatcherOptions;
   readonly #healthy = new Set<string>();
-  readonly #sequences = new Map<string, ProbeSequence>();
+  readonly #probes: PodProbes;
+  readonly #fallback: ClusterIpFallback;
+  /** ACT-81; in mode `enabled` nobody ever tries. */
+  #podsAddressable: boolean;
   #current: Destinations = NO_DESTINATIONS;
   #stopped = false;
 
   constructor(options: PodWatcherOptions) {
+    const { prober, clock, settings, passthroughHost } = options;
     this.#options = options;
+    this.#podsAddressable = settings.meshMode !== 'enabled';
+    this.#probes = new PodProbes({
+      prober,
+      clock,
+      settings,
+      passthroughHost,
+      onReady: (dest) => this.#answered(dest),
+      onFailed: () => this.#reviewFallback(),
+    });
+    this.#fallback = new ClusterIpFallback({
+      prober,
+      clock,
+      settings,
+      resolve: options.clusterIp,
+      onHealthy: () => this.#chooseClusterIp(),
+    });
   }
 
   get healthy(): ReadonlySet<string> {
@@ -74,18 +72,16 @@ export class PodWatcher {
     if (this.#stopped) return;
     const previous = this.#current;
     this.#current = next;
-    let changed = false;
-    for (const dest of this.#healthy) {
-      const moved = previous.ready.has(dest) && next.notReady.has(dest);
-      // ACT-85: a pod that Kubernetes stopped calling ready has to prove itself again.
-      if (moved || !this.#isListed(dest)) changed = this.#healthy.delete(dest) || changed;
-    }
-    for (const dest of this.#sequences.keys()) {
-      if (!this.#mayUse(dest)) this.#endSequence(dest);
-    }
-    if (changed) this.#emit();
-    for (const dest of next.ready) this.#ask(dest);
-    for (const dest of next.notReady) this.#ask(dest);
+    if (this.#podsAddressable) this.#updatePods(previous, next);
+    else if (this.#fallback.isHealthy) this.#emitClusterIp();
+    this.#reviewFallback();
+  }
+
+  /** The private Service changed, so its address may have. */
+  serviceChanged(): void {
+    if (this.#stopped) return;
+    if (this.#fallback.isHealthy) this.#emitClusterIp();
+    else this.#reviewFallback();
   }
 
   /**
@@ -94,14 +90,35 @@ export class PodWatcher {
    */
   suspect(dest: string): void {
     if (this.#stopped || !this.#healthy.delete(dest)) return;
-    this.#emit();
-    this.#ask(dest);
+    this.#emitPods();
+    this.#probes.ask(dest);
   }
 
   /** Forgets everything without reporting (ACT-102). */
   stop(): void {
     this.#stopped = true;
-    for (const dest of [...this.#sequences.keys()]) this.#endSequence(dest);
+    this.#probes.stop();
+    this.#fallback.forget();
+  }
+
+  #updatePods(previous: Destinations, next: Destinations): void {
+    let changed = false;
+    for (const dest of this.#healthy) {
+      const moved = previous.ready.has(dest) && next.notReady.has(dest);
+      // ACT-85: a pod that Kubernetes stopped calling ready has to prove itself again.
+      if (moved || !this.#isListed(dest)) changed = this.#healthy.delete(dest) || changed;
+    }
+    // ACT-93, step 2: without a mesh there is nothing to find out about a ready pod.
+    if (this.#options.settings.meshMode === 'disabled') {
+      for (const dest of next.ready) {
+        changed ||= !this.#healthy.has(dest);
+        this.#healthy.add(dest);
+      }
+    }
+    this.#probes.prune((dest) => this.#mayUse(dest) && !this.#healthy.has(dest));
+    if (changed) this.#emitPods();
+    for (const dest of next.ready) this.#ask(dest);
+    for (const dest of next.notReady) this.#ask(dest);
   }
 
   #isListed(dest: string): boolean {
@@ -115,64 +132,45 @@ export class PodWatcher {
     );
   }
 
-  /** Starts over at the fast cadence; a probe already under way is left to finish. */
   #ask(dest: string): void {
-    if (this.#healthy.has(dest) || !this.#mayUse(dest)) return;
-    let sequence = this.#sequences.get(dest);
-    if (sequence === undefined) {
-      sequence = { startedMs: 0, retryMs: FAST_RETRY_MS, probe: null, timer: null };
-      this.#sequences.set(dest, sequence);
-    }
-    sequence.startedMs = this.#options.clock.monotonicMs();
-    sequence.retryMs = FAST_RETRY_MS;
-    sequence.timer?.cancel();
-    sequence.timer = null;
-    if (sequence.probe === null) this.#probe(dest, sequence);
+    if (!this.#healthy.has(dest) && this.#mayUse(dest)) this.#probes.ask(dest);
   }
 
-  #probe(dest: string, sequence: ProbeSequence): void {
-    sequence.timer = null;
-    sequence.probe = this.#options.prober.probe(dest, PROBE_TIMEOUT_MS, (outcome) => {
-      if (this.#sequences.get(dest) !== sequence) return;
-      sequence.probe = null;
-      this.#answered(dest, sequence, outcome);
-    });
+  #answered(dest: string): void {
+    this.#healthy.add(dest);
+    this.#emitPods();
+    this.#reviewFallback();
   }
 
-  #answered(dest: string, sequence: ProbeSequence, outcome: ProbeOutcome): void {
-    if (outcome === ProbeOutcome.READY) {
-      this.#sequences.delete(dest);
-      this.#healthy.add(dest);
-      this.#emit();
-      return;
-    }
-    // A probe that ran into its deadline has already waited; the next one goes out at once.
-    if (outcome === ProbeOutcome.TIMED_OUT) {
-      this.#probe(dest, sequence);
-      return;
-    }
-    const delayMs = this.#nextDelayMs(dest, sequence);
-    sequence.timer = this.#options.clock.setTimer(delayMs, () => this.#probe(dest, sequence), {
-      background: true,
-    });
+  /** ACT-85 to ACT-90: asks the ClusterIP while, and only while, it is the only way. */
+  #reviewFallback(): void {
+    const { ready, notReady } = this.#current;
+    if (ready.size + notReady.size === 0) this.#fallback.forget();
+    else if (this.#needsClusterIp()) this.#fallback.seek();
+    else this.#fallback.rest();
   }
 
-  #nextDelayMs(dest: string, sequence: ProbeSequence): number {
-    const age = this.#options.clock.monotonicMs() - sequence.startedMs;
-    if (!isLoopbackDest(dest) || age >= FAST_RETRY_WINDOW_MS) return PROBE_PERIOD_MS;
-    const delayMs = sequence.retryMs;
-    sequence.retryMs = Math.min(delayMs * FAST_RETRY_GROWTH, FAST_RETRY_MAX_MS);
-    return delayMs;
+  #needsClusterIp(): boolean {
+    if (!mayUseClusterIp(this.#options.settings)) return false;
+    if (!this.#podsAddressable) return true;
+    return this.#healthy.size === 0 && this.#probes.isBlocked;
   }
 
-  #endSequence(dest: string): void {
-    const sequence = this.#sequences.get(dest);
-    this.#sequences.delete(dest);
-    sequence?.timer?.cancel();
-    sequence?.probe?.cancel();
+  #chooseClusterIp(): void {
+    this.#podsAddressable = false;
+    this.#probes.stop();
+    this.#healthy.clear();
+    this.#emitClusterIp();
   }
 
-  #emit(): void {
-    this.#options.onChange([...this.#healthy].sort());
+  #emitClusterIp(): void {
+    const { ready, notReady } = this.#current;
+    const clusterIp = this.#fallback.dest;
+    if (ready.size + notReady.size === 0) this.#emitPods();
+    else if (clusterIp !== null) this.#options.onChange({ clusterIp, dests: [...ready].sort() });
+  }
+
+  #emitPods(): void {
+    this.#options.onChange({ clusterIp: '', dests: [...this.#healthy].sort() });
   }
 }

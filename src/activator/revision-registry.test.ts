@@ -2,15 +2,19 @@
 // ACT-69 to ACT-79, ACT-102).
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Endpoints } from '../api/core.ts';
-import { Endpoints as EndpointsKind, Revision as RevisionKind } from '../api/kinds.ts';
+import type { CoreService, Endpoints } from '../api/core.ts';
+import {
+  CoreService as CoreServiceKind,
+  Endpoints as EndpointsKind,
+  Revision as RevisionKind,
+} from '../api/kinds.ts';
 import type { Revision } from '../api/serving.ts';
 import { FakeClock } from '../clock/fake-clock.ts';
 import { createInformerFactory } from '../kube/informer.ts';
 import { MemoryClient } from '../kube/testing/memory-client.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { MAX_CAPACITY } from './capacity.ts';
-import { type PodProber, ProbeOutcome } from './pod-watcher.ts';
+import { type PodProber, ProbeOutcome } from './pod-probes.ts';
 import { RevisionRegistry } from './revision-registry.ts';
 import { FakeUpstreams, revision, settle } from './testing/harness.ts';
 
@@ -21,6 +25,12 @@ class InstantProber implements PodProber {
   probe(dest: string, _timeoutMs: number, done: (outcome: ProbeOutcome) => void) {
     if (!this.silent.has(dest)) queueMicrotask(() => done(ProbeOutcome.READY));
     return { cancel: () => undefined };
+  }
+
+  readonly forgotten: string[] = [];
+
+  forget(dest: string): void {
+    this.forgotten.push(dest);
   }
 }
 
@@ -41,6 +51,7 @@ beforeEach(async () => {
   registry = new RevisionRegistry({
     revisions: informers.informer<Revision>(RevisionKind),
     endpoints: informers.informer<Endpoints>(EndpointsKind),
+    services: informers.informer<CoreService>(CoreServiceKind),
     upstreams: new FakeUpstreams(),
     prober,
     clock,

@@ -1,11 +1,11 @@
 // Keeps one throttler and one pod watcher per Revision in step with the API: Revisions say what
-// exists and how it may be used, private Endpoints where its pods are, public Endpoints which
-// activators share it (ACT-42 to ACT-45, ACT-69 to ACT-72, ACT-77 to ACT-79). Unlike the reference
-// an Endpoints object that comes before its Revision is not lost: both sides are read when either
-// appears. Invariant: a watcher exists exactly while its throttler and its private Endpoints do.
+// exists and how it may be used, private Endpoints where its pods are, private Services how to reach
+// them through a mesh, public Endpoints which activators share it (ACT-42 to ACT-45, ACT-69 to
+// ACT-72, ACT-77 to ACT-79, ACT-88). Unlike the reference an Endpoints object that comes before its
+// Revision is not lost: both sides are read when either appears. Invariant: a watcher exists exactly while its throttler and its private Endpoints do.
 // `find` is hot: two map lookups, no string built.
 
-import type { Endpoints } from '../api/core.ts';
+import type { CoreService, Endpoints } from '../api/core.ts';
 import {
   REVISION_LABEL,
   REVISION_UID_LABEL,
@@ -18,8 +18,11 @@ import type { Clock } from '../clock/clock.ts';
 import type { Informer } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { portNameOf, readActivatorAddresses, readDestinations } from './destinations.ts';
+import { DEFAULT_DISCOVERY, type DiscoverySettings } from './discovery-settings.ts';
 import { Dispatcher } from './dispatcher.ts';
-import { type PodProber, PodWatcher } from './pod-watcher.ts';
+import type { PodProber } from './pod-probes.ts';
+import { type DestinationUpdate, PodWatcher } from './pod-watcher.ts';
+import { clusterIpDest, privateServiceHost } from './private-service.ts';
 import { readRevisionSettings } from './revision-settings.ts';
 import { RevisionThrottler, type UpstreamSource } from './revision-throttler.ts';
 import { placeAmong } from './slicing.ts';
@@ -28,6 +31,7 @@ import { WakeLog } from './wake-log.ts';
 export interface RevisionRegistryDeps {
   revisions: Informer<Revision>;
   endpoints: Informer<Endpoints>;
+  services: Informer<CoreService>;
   upstreams: UpstreamSource;
   prober: PodProber;
   clock: Clock;
@@ -35,6 +39,8 @@ export interface RevisionRegistryDeps {
   random: () => number;
   /** How this activator is listed in public Endpoints (ACT-5 POD_IP). */
   ownAddress: string;
+  /** Default: the stock settings, mesh mode `auto`. */
+  discovery?: DiscoverySettings;
 }
 
 interface TrackedRevision {
@@ -45,6 +51,7 @@ interface TrackedRevision {
 
 export class RevisionRegistry {
   readonly #deps: RevisionRegistryDeps;
+  readonly #discovery: DiscoverySettings;
   readonly #dispatcher = new Dispatcher();
   /** Namespace, then revision name. */
   readonly #byNamespace = new Map<string, Map<string, TrackedRevision>>();
@@ -52,13 +59,15 @@ export class RevisionRegistry {
 
   constructor(deps: RevisionRegistryDeps) {
     this.#deps = deps;
+    this.#discovery = deps.discovery ?? DEFAULT_DISCOVERY;
   }
 
   start(): void {
-    const { revisions, endpoints } = this.#deps;
+    const { revisions, endpoints, services } = this.#deps;
     this.#removeHandlers.push(
       revisions.onChange((current, previous) => this.#revisionChanged(current, previous)),
       endpoints.onChange((current, previous) => this.#endpointsChanged(current, previous)),
+      services.onChange((current, previous) => this.#serviceChanged(current ?? previous)),
     );
   }
 
@@ -100,6 +109,7 @@ export class RevisionRegistry {
         upstreams,
         clock,
         random,
+        passthroughHost: this.#passthroughHost(namespace, name),
         dispatcher: this.#dispatcher,
         wake: new WakeLog(`${namespace}/${name}`, logger, clock),
         onSuspect: (dest) => tracked.watcher?.suspect(dest),
@@ -163,18 +173,48 @@ export class RevisionRegistry {
     }
   }
 
+  #serviceChanged(service: CoreService | null): void {
+    const name = service?.metadata.labels?.[REVISION_LABEL];
+    if (service === null || name === undefined || !isPrivate(service)) return;
+    const tracked = this.#byNamespace.get(service.metadata.namespace ?? '')?.get(name);
+    tracked?.watcher?.serviceChanged();
+  }
+
   #createWatcher(throttler: RevisionThrottler): PodWatcher {
+    const { prober, clock, services } = this.#deps;
+    const { namespace, name, settings } = throttler;
+    const portName = portNameOf(settings.protocol);
     return new PodWatcher({
-      prober: this.#deps.prober,
-      clock: this.#deps.clock,
-      earlyReady: throttler.settings.earlyReady,
-      onChange: (dests) => throttler.setPods(dests),
+      prober,
+      clock,
+      settings: this.#discovery,
+      passthroughHost: this.#passthroughHost(namespace, name),
+      earlyReady: settings.earlyReady,
+      clusterIp: () => clusterIpDest(services.lister, throttler, portName),
+      onChange: (update) => this.#destinationsChanged(throttler, update),
     });
+  }
+
+  #destinationsChanged(throttler: RevisionThrottler, update: DestinationUpdate): void {
+    const { clusterIp, dests } = update;
+    if (clusterIp === '') {
+      throttler.setPods(dests);
+      return;
+    }
+    throttler.setClusterIp(clusterIp, dests.length);
+    this.#deps.logger.debug(
+      { revision: `${throttler.namespace}/${throttler.name}`, clusterIp, pods: dests.length },
+      'requests go to the ClusterIP, pods cannot be reached one by one',
+    );
+  }
+
+  #passthroughHost(namespace: string, name: string): string | null {
+    return this.#discovery.podAddressability ? privateServiceHost({ namespace, name }) : null;
   }
 }
 
-function isPrivate(endpoints: Endpoints): boolean {
-  const { labels } = endpoints.metadata;
+function isPrivate(object: Endpoints | CoreService): boolean {
+  const { labels } = object.metadata;
   return (
     labels?.[SERVICE_TYPE_LABEL] === SERVICE_TYPE_PRIVATE &&
     labels[REVISION_UID_LABEL] !== undefined

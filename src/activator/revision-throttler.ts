@@ -29,6 +29,15 @@ export interface HeldRequest extends GateWaiter {
   refuse(reason: string): void;
 }
 
+/** Where destinations come from (ACT-62). */
+export const DestinationKind = {
+  /** One pod of the revision. */
+  POD: 0,
+  /** The private Service, behind which a mesh chooses the pod. */
+  CLUSTER_IP: 1,
+} as const;
+export type DestinationKind = (typeof DestinationKind)[keyof typeof DestinationKind];
+
 /** The part of UpstreamPools the throttler needs. */
 export interface UpstreamSource {
   at(host: string, port: number): Upstream;
@@ -41,6 +50,8 @@ export interface ThrottlerDeps {
   wake: WakeLog;
   clock: Clock;
   random: () => number;
+  /** ACT-105: Host by which a mesh lets us through to single pods; null without one. */
+  passthroughHost?: string | null;
   /** A pod could not be reached although nothing was sent: check it before using it again. */
   onSuspect(dest: string): void;
 }
@@ -61,6 +72,10 @@ export class RevisionThrottler implements ReportSubject {
   readonly #held = new Set<HeldRequest>();
   #trackers = new Map<string, PodTracker>();
   #assigned: readonly PodTracker[] = [];
+  /** ACT-64: takes every request while it is set; there are no pod trackers then. */
+  #clusterIp: PodTracker | null = null;
+  /** Pods known to exist behind what is used (ACT-67, B). */
+  #backendCount = 0;
   #place: ActivatorPlace = { count: 0, index: UNKNOWN_INDEX };
   #graceTimer: TimerHandle | null = null;
 
@@ -75,8 +90,9 @@ export class RevisionThrottler implements ReportSubject {
     this.#policy = createLbPolicy(settings.containerConcurrency, deps.random);
   }
 
+  /** Something to send requests to is known. */
   get hasPods(): boolean {
-    return this.#trackers.size > 0;
+    return this.#backendCount > 0;
   }
 
   get capacity(): number {
@@ -110,7 +126,10 @@ export class RevisionThrottler implements ReportSubject {
 
   /** A slot on a pod; null: the list shrank since admission, the request must queue again. */
   choosePod(): PodTracker | null {
-    return this.#policy.pick(this.#assigned);
+    const clusterIp = this.#clusterIp;
+    if (clusterIp === null) return this.#policy.pick(this.#assigned);
+    clusterIp.reserve();
+    return clusterIp;
   }
 
   /** A waiting request leaves the queue. */
@@ -135,22 +154,25 @@ export class RevisionThrottler implements ReportSubject {
     const previous = this.#trackers;
     const next = new Map<string, PodTracker>();
     for (const dest of [...dests].sort()) {
-      next.set(dest, previous.get(dest) ?? this.#createTracker(dest));
+      next.set(dest, previous.get(dest) ?? this.#createTracker(dest, DestinationKind.POD));
     }
-    this.#trackers = next;
-    if (previous.size === 0 && next.size > 0) this.wake.ready();
-    this.#reassign();
-    for (const [dest, tracker] of previous) {
-      if (!next.has(dest)) this.#deps.upstreams.forget(tracker.upstream);
-    }
-    this.#watchFailure();
+    this.#publish(next, null, next.size);
+  }
+
+  /** ACT-64: from now on everything goes to the ClusterIP, behind which there are so many pods. */
+  setClusterIp(dest: string, backendCount: number): void {
+    const current = this.#clusterIp;
+    const tracker =
+      current?.dest === dest ? current : this.#createTracker(dest, DestinationKind.CLUSTER_IP);
+    this.#publish(new Map(), tracker, backendCount);
   }
 
   /** ACT-72. */
   setPlace(place: ActivatorPlace): void {
     if (place.count === this.#place.count && place.index === this.#place.index) return;
     this.#place = place;
-    this.#reassign();
+    this.#assign();
+    this.#resize();
   }
 
   /**
@@ -165,9 +187,11 @@ export class RevisionThrottler implements ReportSubject {
     this.#watchFailure();
   }
 
+  /** ACT-44: the revision is gone. What is queued or running goes on; nothing idle is kept. */
   stop(): void {
-    this.#graceTimer?.cancel();
-    this.#graceTimer = null;
+    this.#endGrace();
+    for (const { upstream } of this.#trackers.values()) this.#deps.upstreams.forget(upstream);
+    if (this.#clusterIp !== null) this.#deps.upstreams.forget(this.#clusterIp.upstream);
   }
 
   #hold(request: HeldRequest): void {
@@ -182,7 +206,7 @@ export class RevisionThrottler implements ReportSubject {
   #watchFailure(): void {
     const isHopeless = this.settings.failure !== null && !this.hasPods && this.#held.size > 0;
     if (!isHopeless) {
-      this.stop();
+      this.#endGrace();
       return;
     }
     this.#graceTimer ??= this.#deps.clock.setTimer(
@@ -200,23 +224,58 @@ export class RevisionThrottler implements ReportSubject {
     for (const request of [...this.#held]) request.refuse(reason);
   }
 
-  #createTracker(dest: string): PodTracker {
-    const { host, port } = parseDest(dest);
-    return new PodTracker(dest, this.#deps.upstreams.at(host, port), this.containerConcurrency);
+  #endGrace(): void {
+    this.#graceTimer?.cancel();
+    this.#graceTimer = null;
   }
 
-  /** ACT-65 to ACT-67: first who may be used, then how much. */
-  #reassign(): void {
+  #createTracker(dest: string, kind: DestinationKind): PodTracker {
+    const { upstreams, passthroughHost = null } = this.#deps;
+    const { host, port } = parseDest(dest);
+    const upstream = upstreams.at(host, port);
+    // ACT-64: behind a ClusterIP nobody counts per pod.
+    if (kind === DestinationKind.CLUSTER_IP) return new PodTracker({ dest, upstream, limit: 0 });
+    return new PodTracker({ dest, upstream, limit: this.containerConcurrency, passthroughHost });
+  }
+
+  /** ACT-65: first where requests may go, then which of it is ours, then how many. */
+  #publish(
+    trackers: Map<string, PodTracker>,
+    clusterIp: PodTracker | null,
+    backendCount: number,
+  ): void {
+    const [oldTrackers, oldClusterIp] = [this.#trackers, this.#clusterIp];
+    const isWake = !this.hasPods && backendCount > 0;
+    this.#trackers = trackers;
+    this.#clusterIp = clusterIp;
+    this.#backendCount = backendCount;
+    this.#assign();
+    if (isWake) this.wake.ready();
+    this.#resize();
+    for (const [dest, { upstream }] of oldTrackers) {
+      if (!trackers.has(dest)) this.#deps.upstreams.forget(upstream);
+    }
+    if (oldClusterIp !== null && oldClusterIp !== clusterIp) {
+      this.#deps.upstreams.forget(oldClusterIp.upstream);
+    }
+    this.#watchFailure();
+  }
+
+  /** ACT-66, ACT-74. */
+  #assign(): void {
     const trackers = [...this.#trackers.values()];
+    const { count, index } = this.#place;
     this.#assigned =
-      this.containerConcurrency === 0
-        ? trackers
-        : assignSlice(trackers, this.#place.count, this.#place.index);
+      this.containerConcurrency === 0 ? trackers : assignSlice(trackers, count, index);
+  }
+
+  /** ACT-67. */
+  #resize(): void {
     this.#gate.resize(
       revisionCapacity({
         containerConcurrency: this.containerConcurrency,
         assignedCount: this.#assigned.length,
-        backendCount: trackers.length,
+        backendCount: this.#backendCount,
         activatorCount: this.#place.count,
       }),
     );

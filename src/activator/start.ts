@@ -3,8 +3,12 @@
 // The order matters once: caches are filled before the listener opens, so no early request is told
 // that its revision does not exist (ACT-13).
 
-import type { Endpoints } from '../api/core.ts';
-import { Endpoints as EndpointsKind, Revision as RevisionKind } from '../api/kinds.ts';
+import type { CoreService, Endpoints } from '../api/core.ts';
+import {
+  CoreService as CoreServiceKind,
+  Endpoints as EndpointsKind,
+  Revision as RevisionKind,
+} from '../api/kinds.ts';
 import type { Revision } from '../api/serving.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { InformerFactory, KubeClient } from '../kube/types.ts';
@@ -15,6 +19,7 @@ import { UpstreamPools } from '../proxy/upstream-pools.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { StatClient } from '../wire/stat-client.ts';
 import { ConcurrencyReporter } from './concurrency-reporter.ts';
+import { DEFAULT_DISCOVERY, type DiscoverySettings } from './discovery-settings.ts';
 import { ActivatorHandler } from './handler.ts';
 import { createHttpProber } from './http-prober.ts';
 import { RequestPorts } from './request-ports.ts';
@@ -51,6 +56,8 @@ export interface ActivatorOptions {
   clusterDomain: string;
   /** How this activator is listed in Endpoints; default `host`. */
   podIP?: string;
+  /** Probe cadence and meshes; what is absent is stock (ACT-5, ACT-10). */
+  discovery?: Partial<DiscoverySettings>;
 }
 
 export interface RunningActivator {
@@ -66,15 +73,18 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
   const { clock, logger, random } = options;
   const revisions = options.informers.informer<Revision>(RevisionKind);
   const endpoints = options.informers.informer<Endpoints>(EndpointsKind);
+  const services = options.informers.informer<CoreService>(CoreServiceKind);
   const upstreams = new UpstreamPools(UPSTREAM_OPTIONS, { clock, random });
   const registry = new RevisionRegistry({
     revisions,
     endpoints,
+    services,
     upstreams,
     clock,
     logger,
     random,
-    prober: createHttpProber(clock),
+    prober: createHttpProber({ clock, upstreams }),
+    discovery: { ...DEFAULT_DISCOVERY, ...options.discovery },
     ownAddress: options.podIP ?? options.host,
   });
   const stats = new StatClient({ url: options.autoscalerUrl, clock, random, logger });
@@ -100,7 +110,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
     { clock, logger },
   );
 
-  await Promise.all([revisions.whenSynced(), endpoints.whenSynced()]);
+  await Promise.all([revisions, endpoints, services].map((informer) => informer.whenSynced()));
   registry.start();
   stats.start();
   reporter.start();

@@ -34,6 +34,9 @@ export const PROXY_REQUEST_HEADER = 'K-Proxy-Request';
 export const PROXY_REQUEST_KEY = 'k-proxy-request';
 export const PROXY_REQUEST_ACTIVATOR = 'activator';
 
+/** Tells a mesh to pass the request to the pod it is addressed to (ACT-95, ACT-105). */
+export const PASSTHROUGH_LB_LINE = 'K-Passthrough-Lb: true\r\n';
+
 /** The host the client asked for, when a hop rewrote Host (QP-66). */
 export const ORIGINAL_HOST_HEADER = 'K-Original-Host';
 export const ORIGINAL_HOST_KEY = 'k-original-host';
