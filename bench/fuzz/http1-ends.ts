@@ -9,7 +9,8 @@ import { AnswerReader, type AnswerSink } from '../../src/proxy/answer-reader.ts'
 import { readLatin1 } from '../../src/proxy/latin1.ts';
 import type { ResponseHead } from '../../src/proxy/response-head.ts';
 import { FailureCode, type Upstream } from '../../src/proxy/types.ts';
-import type { UpstreamCaller, UpstreamConnection } from '../../src/proxy/upstream-connection.ts';
+import type { UpstreamConnection } from '../../src/proxy/upstream-connection.ts';
+import type { UpstreamCaller } from '../../src/proxy/upstream-link.ts';
 import { UpstreamPool } from '../../src/proxy/upstream-pools.ts';
 
 /** Calls the codec may make for one case; no message of the fuzzer's size needs a tenth of it. */

@@ -5,9 +5,8 @@
 // unless that went back to the pool.
 
 import type { Clock, TimerHandle } from '../clock/clock.ts';
-import type { Dial } from '../proxy/dial.ts';
 import { readLatin1 } from '../proxy/latin1.ts';
-import type { UpstreamCaller, UpstreamConnection } from '../proxy/upstream-connection.ts';
+import type { PendingDial, UpstreamCaller, UpstreamLink } from '../proxy/upstream-link.ts';
 import { UpstreamPool } from '../proxy/upstream-pools.ts';
 import {
   ACTIVATOR_USER_AGENT,
@@ -67,8 +66,8 @@ class HttpProbe implements UpstreamCaller {
   readonly #head: string;
   readonly #timer: TimerHandle;
   #done: ((outcome: ProbeOutcome) => void) | null;
-  #dial: Dial | null = null;
-  #connection: UpstreamConnection | null = null;
+  #dial: PendingDial | null = null;
+  #connection: UpstreamLink | null = null;
   #status = 0;
   #body = '';
 
@@ -97,7 +96,7 @@ class HttpProbe implements UpstreamCaller {
     this.#connection = null;
   }
 
-  onDialed(connection: UpstreamConnection): void {
+  onDialed(connection: UpstreamLink): void {
     this.#dial = null;
     this.#send(connection);
   }
@@ -115,7 +114,7 @@ class HttpProbe implements UpstreamCaller {
     // The request is one short write.
   }
 
-  onUpstreamHead(connection: UpstreamConnection): void {
+  onUpstreamHead(connection: UpstreamLink): void {
     this.#status = connection.head.status;
   }
 
@@ -134,7 +133,7 @@ class HttpProbe implements UpstreamCaller {
     else this.#finish(ProbeOutcome.UNREACHABLE);
   }
 
-  #send(connection: UpstreamConnection): void {
+  #send(connection: UpstreamLink): void {
     this.#connection = connection;
     connection.begin(this, false);
     connection.requestDone = true;

@@ -12,11 +12,7 @@ import {
   describeConnectError,
   describeDialTimeout,
 } from './upstream-errors.ts';
-
-export interface DialWaiter {
-  onDialed(connection: UpstreamConnection): void;
-  onDialFailed(code: FailureCode, message: string): void;
-}
+import type { DialWaiter, PendingDial } from './upstream-link.ts';
 
 /** The pool a dialled connection will belong to. */
 export interface DialTarget {
@@ -26,7 +22,7 @@ export interface DialTarget {
   onClosed(connection: UpstreamConnection): void;
 }
 
-export class Dial implements ConnectionOwner {
+export class Dial implements ConnectionOwner, PendingDial {
   readonly host: string;
   readonly port: number;
   readonly #target: DialTarget;

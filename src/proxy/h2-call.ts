@@ -8,19 +8,7 @@ import { END_STREAM, Http2Code } from './h2-codes.ts';
 import { hasEnded, watchEnd } from './h2-end-watch.ts';
 import { type Http2Fields, type RawFields, trailerFieldsFor } from './h2-fields.ts';
 import { sendTrailers } from './h2-sending.ts';
-
-/** Who sends a request. */
-export interface Http2Caller {
-  onCallInterim(call: Http2Call, status: number, raw: RawFields): void;
-  /** The final head; with `isEnd` there is neither body nor trailers, and onCallEnd follows. */
-  onCallHead(call: Http2Call, status: number, raw: RawFields, isEnd: boolean): void;
-  onCallData(call: Http2Call, chunk: Buffer): void;
-  /** The answer is complete; `trailers` is null when there were none. */
-  onCallEnd(call: Http2Call, trailers: RawFields | null): void;
-  onCallLost(call: Http2Call): void;
-  /** Writes may go on after congestion. */
-  onCallDrain(call: Http2Call): void;
-}
+import type { UpstreamCall, UpstreamCallOwner } from './upstream-link.ts';
 
 /** The connection a call belongs to. */
 export interface Http2CallHost {
@@ -31,7 +19,7 @@ export interface Http2CallHost {
 const CALL = Symbol('call');
 type OwnedStream = ClientHttp2Stream & { [CALL]: Http2Call };
 
-export class Http2Call {
+export class Http2Call implements UpstreamCall {
   /** Whether the connection had carried a request before this one. */
   readonly isReused: boolean;
   /** No byte of an answer came so far. */
@@ -39,7 +27,7 @@ export class Http2Call {
   /** Why the stream went, once it is gone. */
   resetCode: number = Http2Code.NO_ERROR;
   error: Error | null = null;
-  #caller: Http2Caller | null;
+  #caller: UpstreamCallOwner | null;
   readonly #host: Http2CallHost;
   readonly #stream: ClientHttp2Stream;
   #trailers: RawFields | null = null;
@@ -52,7 +40,7 @@ export class Http2Call {
   constructor(
     host: Http2CallHost,
     stream: ClientHttp2Stream,
-    caller: Http2Caller,
+    caller: UpstreamCallOwner,
     isReused: boolean,
   ) {
     this.#host = host;

@@ -11,7 +11,6 @@
 
 import type { ServerHttp2Stream, ServerStreamResponseOptions } from 'node:http2';
 import { isIdempotent, MAX_DISCARD_BYTES } from './forward-rules.ts';
-import type { Http2Call, Http2Caller } from './h2-call.ts';
 import { Http2Code } from './h2-codes.ts';
 import type { Http2Connection } from './h2-connection.ts';
 import { Http2Continue } from './h2-continue.ts';
@@ -26,14 +25,18 @@ import {
   requestFieldsFor,
   trailerFieldsFor,
 } from './h2-fields.ts';
-import type { Http2PoolWaiter } from './h2-pool.ts';
 import type { Http2RequestHead } from './h2-request-head.ts';
 import { type RequestStreamOwner, startBody, watchRequest } from './h2-request-stream.ts';
 import { isSendableStatus, sendHead, sendInterim, sendTrailers } from './h2-sending.ts';
-import type { Http2Upstream } from './h2-upstream.ts';
 import { type CompiledHeaderEdits, compileEdits } from './header-edits.ts';
 import { hasNoBody } from './replies.ts';
 import { type Exchange, FailureCode, type HeaderEdits, Outcome, type Upstream } from './types.ts';
+import type {
+  CallPoolWaiter,
+  CallUpstream,
+  UpstreamCall,
+  UpstreamCallOwner,
+} from './upstream-link.ts';
 import { UpstreamPool } from './upstream-pools.ts';
 
 const Phase = { DECIDING: 0, DIALING: 1, SENT: 2, ANSWERING: 3, ENDED: 4 } as const;
@@ -45,7 +48,7 @@ const WITH_TRAILERS: ServerStreamResponseOptions = { endStream: false, waitForTr
 const NO_TRAILERS: Http2Fields = {};
 
 export class Http2Exchange
-  implements Exchange, Http2Caller, Http2PoolWaiter, Http2RequestParts, RequestStreamOwner
+  implements Exchange, UpstreamCallOwner, CallPoolWaiter, Http2RequestParts, RequestStreamOwner
 {
   readonly method: string;
   readonly target: string;
@@ -73,8 +76,8 @@ export class Http2Exchange
   #requestTrailers: RawFields | null = null;
   #pool: UpstreamPool | null = null;
   #edits: CompiledHeaderEdits | null = null;
-  #upstream: Http2Upstream | null = null;
-  #call: Http2Call | null = null;
+  #upstream: CallUpstream | null = null;
+  #call: UpstreamCall | null = null;
   #hasRetried = false;
   #extraHeaders = '';
   /** Sent behind the answer's body. */
@@ -196,7 +199,7 @@ export class Http2Exchange
 
   // The application's side.
 
-  onUpstreamRoom(upstream: Http2Upstream): void {
+  onUpstreamRoom(upstream: CallUpstream): void {
     this.#send(upstream);
   }
 
@@ -204,14 +207,14 @@ export class Http2Exchange
     this.#fail(code, message, false);
   }
 
-  onCallInterim(_call: Http2Call, status: number, raw: RawFields): void {
+  onCallInterim(_call: UpstreamCall, status: number, raw: RawFields): void {
     if (this.responseStarted || this.#stream.closed) return;
     this.#continueWait?.settle();
     const isSent = sendInterim(this.#stream, answerFieldsFor(status, raw, ''));
     if (isSent) this.#connection.host.handler.onInterimHead?.(this, status);
   }
 
-  onCallHead(call: Http2Call, status: number, raw: RawFields, isEnd: boolean): void {
+  onCallHead(call: UpstreamCall, status: number, raw: RawFields, isEnd: boolean): void {
     if (!isSendableStatus(status)) {
       this.#dropUpstream();
       this.#fail(FailureCode.MALFORMED_RESPONSE, `http2: answer with status ${status}`, true);
@@ -225,14 +228,14 @@ export class Http2Exchange
     this.#startAnswer(status, fields, hasBody ? WITH_TRAILERS : WITHOUT_BODY);
   }
 
-  onCallData(call: Http2Call, chunk: Buffer): void {
+  onCallData(call: UpstreamCall, chunk: Buffer): void {
     if (this.#stream.writableEnded) return;
     if (!this.#stream.write(chunk)) call.pause();
     this.#connection.onProgress();
     this.#countAnswerBytes(chunk.length);
   }
 
-  onCallEnd(_call: Http2Call, trailers: RawFields | null): void {
+  onCallEnd(_call: UpstreamCall, trailers: RawFields | null): void {
     this.#call = null;
     this.#trailers = trailers;
     if (!this.#stream.writableEnded) this.#stream.end();
@@ -243,7 +246,7 @@ export class Http2Exchange
     this.#stream.resume();
   }
 
-  onCallLost(call: Http2Call): void {
+  onCallLost(call: UpstreamCall): void {
     const upstream = this.#upstream!;
     this.#call = null;
     if (this.responseStarted) {
@@ -272,7 +275,7 @@ export class Http2Exchange
     else this.#send(upstream);
   }
 
-  #send(upstream: Http2Upstream): void {
+  #send(upstream: CallUpstream): void {
     const fields = requestFieldsFor(this, this.#edits!, this.remoteAddress, this.#pool!.authority);
     const call = upstream.open(fields, !this.#isRequestComplete, this);
     if (call === null) {
@@ -292,7 +295,7 @@ export class Http2Exchange
   }
 
   /** QP-64; a stream the application says it never looked at may go out again, whatever it is. */
-  #mayRetry(call: Http2Call, upstream: Http2Upstream): boolean {
+  #mayRetry(call: UpstreamCall, upstream: CallUpstream): boolean {
     if (this.#hasRetried || this.#isBodyStarted || !call.isUntouched) return false;
     if (upstream.isUnprocessed(call)) return true;
     if (!call.isReused) return false;

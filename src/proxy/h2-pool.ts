@@ -10,22 +10,17 @@ import { http2Module } from './h2-module.ts';
 import { Http2Upstream, type Http2UpstreamOwner } from './h2-upstream.ts';
 import { FailureCode, type UpstreamOptions } from './types.ts';
 import { authorityOf } from './upstream-errors.ts';
+import type { CallPool, CallPoolWaiter } from './upstream-link.ts';
 
 /** Requests waiting for a connection to one application; one more is answered 502. */
 export const MAX_WAITING_FOR_UPSTREAM = 16_384;
-
-/** A request waiting for a connection. */
-export interface Http2PoolWaiter {
-  onUpstreamRoom(upstream: Http2Upstream): void;
-  onUpstreamUnreachable(code: FailureCode, message: string): void;
-}
 
 export interface Http2PoolDeps {
   readonly clock: Clock;
   readonly random: () => number;
 }
 
-export class Http2Pool implements Http2DialOwner, Http2UpstreamOwner {
+export class Http2Pool implements CallPool, Http2DialOwner, Http2UpstreamOwner {
   readonly host: string;
   readonly port: number;
   readonly #options: UpstreamOptions;
@@ -33,7 +28,7 @@ export class Http2Pool implements Http2DialOwner, Http2UpstreamOwner {
   /** In order of opening; new requests go to the first that has room. */
   readonly #upstreams: Http2Upstream[] = [];
   /** First in, first out. */
-  readonly #waiters = new Set<Http2PoolWaiter>();
+  readonly #waiters = new Set<CallPoolWaiter>();
   #dial: Http2Dial | null = null;
   /** Connected, its SETTINGS not here yet. */
   #pending: Http2Upstream | null = null;
@@ -63,7 +58,7 @@ export class Http2Pool implements Http2DialOwner, Http2UpstreamOwner {
   }
 
   /** Calls back later, never before it returns. */
-  wait(waiter: Http2PoolWaiter): void {
+  wait(waiter: CallPoolWaiter): void {
     if (this.#isClosed) process.nextTick(refuse, waiter, 'EOF');
     else if (this.#waiters.size >= MAX_WAITING_FOR_UPSTREAM) {
       process.nextTick(refuse, waiter, 'too many requests wait for a connection');
@@ -73,7 +68,7 @@ export class Http2Pool implements Http2DialOwner, Http2UpstreamOwner {
     }
   }
 
-  cancel(waiter: Http2PoolWaiter): void {
+  cancel(waiter: CallPoolWaiter): void {
     this.#waiters.delete(waiter);
   }
 
@@ -148,6 +143,6 @@ export class Http2Pool implements Http2DialOwner, Http2UpstreamOwner {
   }
 }
 
-function refuse(waiter: Http2PoolWaiter, message: string): void {
+function refuse(waiter: CallPoolWaiter, message: string): void {
   waiter.onUpstreamUnreachable(FailureCode.CONNECT_ERROR, message);
 }

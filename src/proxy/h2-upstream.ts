@@ -5,18 +5,14 @@
 
 import type { ClientHttp2Session, ClientSessionRequestOptions } from 'node:http2';
 import type { Socket } from 'node:net';
-import {
-  type Http2Call as Call,
-  Http2Call,
-  type Http2Caller,
-  type Http2CallHost,
-} from './h2-call.ts';
+import { type Http2Call as Call, Http2Call, type Http2CallHost } from './h2-call.ts';
 import { Http2Code, http2CodeName } from './h2-codes.ts';
 import type { Http2Fields } from './h2-fields.ts';
 import type { Http2Module } from './h2-module.ts';
 import { MAX_SENT_HEADER_BYTES, sendRequest } from './h2-sending.ts';
 import { FailureCode } from './types.ts';
 import { describeSocketError } from './upstream-errors.ts';
+import type { CallUpstream, UpstreamCallOwner } from './upstream-link.ts';
 
 /**
  * Streams begun on one connection to an application before it is left for a fresh one, far below
@@ -59,7 +55,7 @@ export interface Http2UpstreamOwner {
   onGone(upstream: Http2Upstream): void;
 }
 
-export class Http2Upstream implements Http2CallHost {
+export class Http2Upstream implements CallUpstream, Http2CallHost {
   readonly #owner: Http2UpstreamOwner;
   readonly #session: ClientHttp2Session;
   readonly #socket: Socket;
@@ -123,7 +119,7 @@ export class Http2Upstream implements Http2CallHost {
    * Sends a request head. Null when the connection turned out unusable: try another; false when
    * node:http2 does not send such a head on any.
    */
-  open(fields: Http2Fields, hasBody: boolean, caller: Http2Caller): Call | null | false {
+  open(fields: Http2Fields, hasBody: boolean, caller: UpstreamCallOwner): Call | null | false {
     const isReused = this.#begun > 0;
     const stream = sendRequest(this.#session, fields, hasBody ? WITH_BODY : WITHOUT_BODY);
     // Whoever asks for room next must not be sent here again.

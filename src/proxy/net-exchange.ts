@@ -10,7 +10,6 @@
 // one per request, one shape, no closures.
 
 import { ContinueWait } from './continue-wait.ts';
-import type { Dial } from './dial.ts';
 import type { ExchangeClient } from './exchange-client.ts';
 import { forwardProblem, isReplayable, owesTooMuch, switchProblem } from './forward-rules.ts';
 import { type CompiledHeaderEdits, compileEdits } from './header-edits.ts';
@@ -18,8 +17,8 @@ import { interimHeadFor, requestHeadFor } from './message-heads.ts';
 import { hasNoBody, replyHead } from './replies.ts';
 import type { RequestHead } from './request-head.ts';
 import { type Exchange, FailureCode, type HeaderEdits, Outcome, type Upstream } from './types.ts';
-import type { UpstreamCaller, UpstreamConnection } from './upstream-connection.ts';
 import { malformedResponse } from './upstream-errors.ts';
+import type { PendingDial, UpstreamCaller, UpstreamLink } from './upstream-link.ts';
 import { UpstreamPool } from './upstream-pools.ts';
 
 const LAST_CHUNK = '0\r\n';
@@ -52,8 +51,8 @@ export class NetExchange implements Exchange, UpstreamCaller {
   /** Valid until the end of the exchange: the connection refills it for the next request. */
   readonly #head: RequestHead;
   #phase: Phase = Phase.DECIDING;
-  #upstream: UpstreamConnection | null = null;
-  #dial: Dial | null = null;
+  #upstream: UpstreamLink | null = null;
+  #dial: PendingDial | null = null;
   #pool: UpstreamPool | null = null;
   #edits: CompiledHeaderEdits | null = null;
   #hasRetried = false;
@@ -211,7 +210,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
 
   // The application's side.
 
-  onDialed(connection: UpstreamConnection): void {
+  onDialed(connection: UpstreamLink): void {
     this.#dial = null;
     this.#send(connection);
   }
@@ -221,7 +220,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
     this.#fail(code, message, false);
   }
 
-  onUpstreamInterim(connection: UpstreamConnection): void {
+  onUpstreamInterim(connection: UpstreamLink): void {
     if (this.minorVersion === 0) return;
     this.#continueWait?.settle();
     this.#connection.answer.interim(interimHeadFor(connection.head));
@@ -229,7 +228,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
     this.#connection.handler.onInterimHead?.(this, connection.head.status);
   }
 
-  onUpstreamHead(connection: UpstreamConnection): void {
+  onUpstreamHead(connection: UpstreamLink): void {
     const head = connection.head;
     if (head.status === 101) {
       this.#onSwitch(connection);
@@ -282,12 +281,14 @@ export class NetExchange implements Exchange, UpstreamCaller {
       return;
     }
     const mayRetry = isUntouched && wasReused && !this.#hasRetried && this.contentLength === 0;
-    if (mayRetry && (isUnwritten || isReplayable(this.#head)) && this.#pool !== null) {
+    const mayRepeat = isUntouched && isReplayable(this.#head);
+    if (mayRetry && (isUnwritten || mayRepeat) && this.#pool !== null) {
       this.#hasRetried = true;
       this.#startDial(this.#pool);
       return;
     }
-    this.#fail(code, message, !isUnwritten || this.requestBytes > 0);
+    const sent = !isUnwritten || this.requestBytes > 0;
+    this.#fail(code, message, sent, mayRepeat && code === FailureCode.RESET);
   }
 
   // Inside.
@@ -304,7 +305,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
     this.#dial = pool.dial(this);
   }
 
-  #send(connection: UpstreamConnection): void {
+  #send(connection: UpstreamLink): void {
     const pool = this.#pool!;
     this.#phase = Phase.SENT;
     this.#upstream = connection;
@@ -332,7 +333,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
     else if (this.#upstream === null && owesTooMuch(this)) this.closesAfter = true;
   }
 
-  #startAnswer(connection: UpstreamConnection): void {
+  #startAnswer(connection: UpstreamLink): void {
     const head = connection.head;
     this.#phase = Phase.ANSWERING;
     this.#continueWait?.stop();
@@ -341,7 +342,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
     this.#connection.answer.start(head, this.minorVersion, this.closesAfter, this.#extraHeaders);
   }
 
-  #onSwitch(connection: UpstreamConnection): void {
+  #onSwitch(connection: UpstreamLink): void {
     const problem = switchProblem(this.#head.upgrade, connection.head.upgrade);
     if (problem !== null) {
       connection.destroy();
@@ -368,11 +369,11 @@ export class NetExchange implements Exchange, UpstreamCaller {
     this.#connection.handler.onResponseBytes(this, size);
   }
 
-  #fail(code: FailureCode, message: string, sent: boolean): void {
+  #fail(code: FailureCode, message: string, sent: boolean, isRepeatable = false): void {
     this.#upstream = null;
     this.#requestLead = '';
     this.#phase = Phase.DECIDING;
-    this.#connection.handler.onUpstreamFailure(this, { code, sent, message });
+    this.#connection.handler.onUpstreamFailure(this, { code, sent, isRepeatable, message });
   }
 
   #dropUpstream(): void {

@@ -12,36 +12,11 @@ import { ReadPause } from './read-pause.ts';
 import type { ResponseHead } from './response-head.ts';
 import { FailureCode } from './types.ts';
 import { describeSocketError, malformedResponse } from './upstream-errors.ts';
+import type { UpstreamCaller, UpstreamLink } from './upstream-link.ts';
 import { UpstreamSocket } from './upstream-socket.ts';
 import { Wire, type WireReader } from './wire.ts';
 
 const TCP_KEEP_ALIVE_MS = 5_000;
-
-/** Who sends a request through a connection. */
-export interface UpstreamCaller {
-  readonly method: string;
-  /** An interim head (1xx but not 101) was read into `connection.head`. */
-  onUpstreamInterim(connection: UpstreamConnection): void;
-  /** The final head was read into `connection.head`; onUpstreamData follows at once. */
-  onUpstreamHead(connection: UpstreamConnection): void;
-  /** Body bytes, borrowed for the call; `isLast` ends the answer, `trailers` are whole lines. */
-  onUpstreamData(
-    buffer: Buffer,
-    start: number,
-    end: number,
-    isLast: boolean,
-    trailers: string,
-  ): void;
-  /** Writes may go on after congestion. */
-  onUpstreamDrain(): void;
-  /** `isUntouched`: no byte of an answer came. `isUnwritten`: nothing of the request got out. */
-  onUpstreamLost(
-    code: FailureCode,
-    message: string,
-    isUntouched: boolean,
-    isUnwritten: boolean,
-  ): void;
-}
 
 /** What a connection tells the pool it came from. */
 export interface ConnectionOwner {
@@ -58,7 +33,7 @@ export interface ConnectionOwner {
 const Phase = { CONNECTING: 0, IDLE: 1, BUSY: 2, CLOSED: 3 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
-export class UpstreamConnection implements AnswerSink, WireReader {
+export class UpstreamConnection implements AnswerSink, UpstreamLink, WireReader {
   readonly socket: UpstreamSocket;
   caller: UpstreamCaller | null = null;
   /** Requests begun on this connection. */
@@ -192,7 +167,8 @@ export class UpstreamConnection implements AnswerSink, WireReader {
     }
     const message = describeSocketError(error, this.socket, this.#owner);
     const code = error.code === 'ECONNRESET' ? FailureCode.RESET : FailureCode.CLOSED;
-    this.#lose(code, message, error.code === 'EPIPE');
+    // A write that failed on the spot got nothing out: the reset was there before it.
+    this.#lose(code, message, error.code === 'EPIPE' || error.syscall === 'write');
   }
 
   #lose(code: FailureCode, message: string, isUnwritten: boolean): void {

@@ -3,7 +3,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../clock/fake-clock.ts';
 import { silentLogger } from '../telemetry/logger.ts';
-import type { Dial, DialWaiter } from './dial.ts';
 import { createNetServer, type NetHttpServer } from './net-server.ts';
 import {
   ForwardingHandler,
@@ -16,6 +15,7 @@ import {
   until,
 } from './testing/harness.ts';
 import { FailureCode } from './types.ts';
+import type { DialWaiter, PendingDial } from './upstream-link.ts';
 import { UpstreamPool, UpstreamPools } from './upstream-pools.ts';
 
 const OK = `${head('HTTP/1.1 200 OK', 'Content-Length: 2', 'Date: now')}ok`;
@@ -221,7 +221,7 @@ describe('QP-63: dialling', () => {
     }
   }
 
-  function dial(waiter: Waiter): Dial {
+  function dial(waiter: Waiter): PendingDial {
     const upstream = handler.upstream;
     if (!(upstream instanceof UpstreamPool)) throw new Error('not a pool');
     return upstream.dial(waiter);

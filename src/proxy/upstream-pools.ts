@@ -4,11 +4,12 @@
 // Not hot itself except `checkout` and `park`, which run once per request.
 
 import type { Clock, TimerHandle } from '../clock/clock.ts';
-import { Dial, type DialWaiter } from './dial.ts';
+import { Dial } from './dial.ts';
 import { Http2Pool } from './h2-pool.ts';
 import type { Upstream, UpstreamOptions } from './types.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import { authorityOf } from './upstream-errors.ts';
+import type { CallPool, DialWaiter, PendingDial, UpstreamLink } from './upstream-link.ts';
 
 /**
  * Addresses remembered; one more is served without being remembered, so nothing is shared for it.
@@ -86,7 +87,7 @@ export class UpstreamPool implements Upstream {
   readonly #deps: UpstreamDeps;
   /** Oldest first. */
   readonly #idle: UpstreamConnection[] = [];
-  #http2: Http2Pool | null = null;
+  #http2: CallPool | null = null;
   #isClosed = false;
 
   constructor(host: string, port: number, options: UpstreamOptions, deps: UpstreamDeps) {
@@ -102,7 +103,7 @@ export class UpstreamPool implements Upstream {
   }
 
   /** Connections for HTTP/2 to the same address, QP-62. */
-  get http2(): Http2Pool {
+  get http2(): CallPool {
     if (this.#http2 === null) {
       this.#http2 = new Http2Pool(this, this.#options, this.#deps);
       if (this.#isClosed) this.#http2.close();
@@ -111,7 +112,7 @@ export class UpstreamPool implements Upstream {
   }
 
   /** An idle connection fit for the request, or null: then dial. `nowMs` is monotonic. */
-  checkout(isReplayable: boolean, nowMs: number): UpstreamConnection | null {
+  checkout(isReplayable: boolean, nowMs: number): UpstreamLink | null {
     for (;;) {
       const connection = this.#idle.at(-1);
       if (connection === undefined) return null;
@@ -126,7 +127,7 @@ export class UpstreamPool implements Upstream {
     }
   }
 
-  dial(waiter: DialWaiter): Dial {
+  dial(waiter: DialWaiter): PendingDial {
     return new Dial(this, waiter, this.#options, this.#deps);
   }
 
