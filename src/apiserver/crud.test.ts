@@ -36,6 +36,7 @@ test('KN-170: create answers 201 with everything the server sets', async () => {
     generation: 1,
     resourceVersion: expect.stringMatching(/^[1-9]\d*$/),
     creationTimestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+    managedFields: expect.any(Array),
   });
   expect((await client.get(`${SERVICES}/created`)).body).toEqual(body);
 });

@@ -17,14 +17,8 @@ import {
 } from './status-error.ts';
 import type { ObjectStore } from './store/object-store.ts';
 import { type Stored, storeKey } from './store/stored.ts';
-import {
-  asWritten,
-  isReadyToVanish,
-  MAX_WRITE_ATTEMPTS,
-  type ObjectWriter,
-  type WriteRequest,
-  type Written,
-} from './writer.ts';
+import { asWritten, isReadyToVanish, type WriteRequest, type Written } from './write-request.ts';
+import { MAX_WRITE_ATTEMPTS, type ObjectWriter } from './writer.ts';
 
 export type PropagationPolicy = 'Background' | 'Foreground' | 'Orphan';
 
@@ -101,7 +95,7 @@ export class ObjectDeleter {
       return { gone: null, final: current };
     }
     if (dryRun) return { gone: null, final: asWritten(marked) };
-    return { gone: null, final: await this.#store.put(kind, current.key, marked, current.applied) };
+    return { gone: null, final: await this.#store.put(kind, current.key, marked) };
   }
 }
 

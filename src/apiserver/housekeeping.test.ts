@@ -24,7 +24,7 @@ function setUp() {
     const metadata = { name, namespace: 'ns' };
     const lastTimestamp = new Date(clock.nowMs()).toISOString();
     const event = { apiVersion: 'v1', kind: 'Event', metadata, lastTimestamp };
-    void store.put(Event, storeKey('ns', name), event as KubeObject, null);
+    void store.put(Event, storeKey('ns', name), event as KubeObject);
   };
   const names = (): string[] =>
     store

@@ -10,7 +10,8 @@ import { StatusError } from './status-error.ts';
 import type { ChangeListener } from './store/kind-store.ts';
 import type { ObjectStore } from './store/object-store.ts';
 import { namespaceOfKey, type Stored, storeKey } from './store/stored.ts';
-import type { ObjectWriter, WriteRequest } from './writer.ts';
+import { internalRequest, type WriteRequest } from './write-request.ts';
+import type { ObjectWriter } from './writer.ts';
 
 /** KN-242. */
 export const EVENT_LIFETIME_MS = 60 * 60 * 1000;
@@ -158,17 +159,7 @@ export class Housekeeping {
 
   #request(kind: WriteRequest['kind'], stored: Stored): WriteRequest {
     const { name, namespace = '' } = stored.object.metadata;
-    return {
-      kind,
-      namespace,
-      name,
-      subresource: '',
-      userName: 'system:apiserver',
-      dryRun: false,
-      fieldValidation: 'Ignore',
-      duplicates: [],
-      warnings: [],
-    };
+    return internalRequest(kind, namespace, name);
   }
 }
 

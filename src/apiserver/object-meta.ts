@@ -203,6 +203,7 @@ const SERVER_FIELDS = [
   'creationTimestamp',
   'deletionTimestamp',
   'deletionGracePeriodSeconds',
+  'managedFields',
 ] as const;
 
 /** Absent and empty mean the same in metadata; storing one form keeps "no effect" cheap to see. */
@@ -213,8 +214,6 @@ export function dropEmpty(metadata: ObjectMeta): ObjectMeta {
     const isEmpty = value === null || (typeof value === 'object' && isEmptyContainer(value));
     if (isEmpty) delete fields[field];
   }
-  // Not kept: apply works from its own memory (KN-195), and clients do without.
-  delete metadata.managedFields;
   delete fields['selfLink'];
   return metadata;
 }

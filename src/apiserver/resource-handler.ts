@@ -5,7 +5,7 @@
 import type { Kind } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';
 import type { Clock } from '../clock/clock.ts';
-import { applyConfiguration, applyNodeOf, checkApplyBody, rememberApplied } from './apply.ts';
+import { ApplyHandler } from './apply/apply-handler.ts';
 import { isDeleteOptions, type ObjectDeleter, parseDeleteOptions } from './deleter.ts';
 import { listObjects, parseRevision, waitForRevision } from './list.ts';
 import { acceptedPatchTypes, chooseFormat, patchTypeOf } from './negotiation.ts';
@@ -14,13 +14,7 @@ import { isJsonObject, type JsonObject } from './patch/json-value.ts';
 import { mergeNodeOf } from './patch/merge-keys.ts';
 import { applyMergePatch } from './patch/merge-patch.ts';
 import { applyStrategicMerge } from './patch/strategic-merge.ts';
-import {
-  asKubeObject,
-  decodeBody,
-  decodeOptionalBody,
-  parseJsonBody,
-  parseYamlBody,
-} from './request-body.ts';
+import { asKubeObject, decodeBody, decodeOptionalBody, parseJsonBody } from './request-body.ts';
 import type { ResourcePath } from './resource-path.ts';
 import {
   type RenderOptions,
@@ -35,7 +29,6 @@ import { toScale, withScale } from './scale.ts';
 import { parseSelection } from './selectors.ts';
 import {
   badRequest,
-  invalid,
   methodNotAllowed,
   notFound,
   StatusError,
@@ -45,7 +38,15 @@ import type { ObjectStore } from './store/object-store.ts';
 import { type Stored, storeKey } from './store/stored.ts';
 import type { StructuralSchema } from './structural-schema.ts';
 import { includeObjectOf } from './table.ts';
-import type { FieldValidation, ObjectWriter, WriteRequest, Written } from './writer.ts';
+import {
+  checkForce,
+  fieldValidationOf,
+  isDryRun,
+  managerOf,
+  optionsName,
+} from './write-options.ts';
+import type { WriteRequest, Written } from './write-request.ts';
+import type { ObjectWriter } from './writer.ts';
 
 /** Objects removed by one deletecollection request. */
 export const MAX_COLLECTION_DELETES = 100_000;
@@ -59,6 +60,7 @@ export interface ResourceRequest {
   contentType: string | undefined;
   body: Buffer;
   userName: string;
+  userAgent: string | undefined;
   /** Texts for Warning headers end up here. */
   warnings: string[];
 }
@@ -73,9 +75,11 @@ export interface ResourceDependencies {
 
 export class ResourceHandler {
   readonly #deps: ResourceDependencies;
+  readonly #applies: ApplyHandler;
 
   constructor(deps: ResourceDependencies) {
     this.#deps = deps;
+    this.#applies = new ApplyHandler(deps);
   }
 
   handle(request: ResourceRequest): Promise<Reply> | Reply {
@@ -165,8 +169,9 @@ export class ResourceHandler {
       throw unsupportedMediaType(acceptedPatchTypes(kind.custom));
     }
     if (type === 'apply') return this.#apply(request, options);
-    const patch = parseJsonBody(request.body);
     const write = this.#writeRequest(request, []);
+    checkForce(kind, request.query, false);
+    const patch = parseJsonBody(request.body);
     const patched = (before: KubeObject): KubeObject =>
       asPatched(before, applyPatch(kind, type, before, patch));
     if (subresource === 'scale') {
@@ -180,31 +185,14 @@ export class ResourceHandler {
     return renderObject(200, kind, written, options);
   }
 
-  /** KN-190: creates what does not exist, merges otherwise. */
   async #apply(request: ResourceRequest, options: RenderOptions): Promise<Reply> {
-    const { kind, namespace, name, subresource } = request.target;
-    const manager = request.query.get('fieldManager') ?? '';
-    const wanted = asKubeObject(parseYamlBody(request.body));
-    checkApplyBody(kind, name, wanted, manager);
-    if (subresource === 'scale') throw methodNotAllowed(kind, 'apply');
-    wanted.metadata.name = name;
-    const write = this.#writeRequest(request, []);
-    const node = applyNodeOf(kind, this.#deps.schemaOf(kind));
-    const memoryKey = subresource === '' ? manager : `${manager}/${subresource}`;
-    const remember = (current: Stored | null) =>
-      rememberApplied(current?.applied ?? null, memoryKey, wanted);
-    const exists = this.#deps.store.of(kind).latest(storeKey(namespace, name)) !== undefined;
-    if (!exists && subresource === '') {
-      const copy = structuredClone(wanted);
-      const created = await this.#deps.writer.create(write, copy, remember(null));
-      return renderObject(201, kind, created, options);
-    }
-    const written = await this.#deps.writer.modify(
-      write,
-      (current) => applyConfiguration(current.object, wanted, node, current.applied, memoryKey),
-      remember,
-    );
-    return renderObject(200, kind, written, options);
+    const { kind } = request.target;
+    const isForced = checkForce(kind, request.query, true);
+    const write: WriteRequest = { ...this.#writeRequest(request, []), operation: 'Apply' };
+    write.manager = request.query.get('fieldManager') ?? '';
+    const { code, written } = await this.#applies.apply(write, request.body, isForced);
+    if (write.subresource === 'scale') return this.#asScale(written);
+    return renderObject(code, kind, written, options);
   }
 
   async #delete(request: ResourceRequest): Promise<Reply> {
@@ -212,7 +200,11 @@ export class ResourceHandler {
     const body = this.#deleteBody(request);
     const options = parseDeleteOptions(kind, name, body, request.query);
     const write = this.#writeRequest(request, []);
-    write.dryRun ||= isDryRun(kind, (body['dryRun'] as string[] | undefined) ?? []);
+    write.dryRun ||= isDryRun(
+      kind,
+      'DeleteOptions',
+      (body['dryRun'] as string[] | undefined) ?? [],
+    );
     const deleted = await this.#deps.deleter.delete(write, options);
     if (deleted.gone !== null) return renderStatus(deleted.gone, 200);
     return renderObject(200, kind, deleted.final, this.#renderOptions(request));
@@ -233,7 +225,11 @@ export class ResourceHandler {
     for (const stored of chosen) {
       const { name, namespace: at = '' } = stored.object.metadata;
       const write = { ...this.#writeRequest(request, []), name, namespace: at };
-      write.dryRun ||= isDryRun(kind, (body['dryRun'] as string[] | undefined) ?? []);
+      write.dryRun ||= isDryRun(
+        kind,
+        'DeleteOptions',
+        (body['dryRun'] as string[] | undefined) ?? [],
+      );
       try {
         await this.#deps.deleter.delete(write, options);
         items.push(stored);
@@ -263,14 +259,17 @@ export class ResourceHandler {
 
   #writeRequest(request: ResourceRequest, duplicates: readonly string[]): WriteRequest {
     const { kind, namespace, name, subresource } = request.target;
+    const options = optionsName(request.method);
     return {
       kind,
       namespace,
       name,
       subresource: subresource === 'status' || subresource === 'scale' ? subresource : '',
       userName: request.userName,
-      dryRun: isDryRun(kind, request.query.getAll('dryRun')),
-      fieldValidation: fieldValidationOf(kind, request.query),
+      manager: managerOf(kind, options, request.query, request.userAgent),
+      operation: 'Update',
+      dryRun: isDryRun(kind, options, request.query.getAll('dryRun')),
+      fieldValidation: fieldValidationOf(kind, options, request.query),
       duplicates,
       warnings: request.warnings,
     };
@@ -308,30 +307,4 @@ function asPatched(before: KubeObject, value: unknown): KubeObject {
     throw badRequest('a patch may not change the name or namespace of the object');
   }
   return patched;
-}
-
-/** KN-175. */
-function isDryRun(kind: Kind, values: readonly string[]): boolean {
-  for (const value of values) {
-    if (value === 'All' || value === '') continue;
-    const detail = 'supported values: "All"';
-    throw invalid({ ...kind, kind: 'Options', group: 'meta.k8s.io' }, '', [
-      { type: 'NotSupported', field: 'dryRun', value, detail },
-    ]);
-  }
-  return values.includes('All');
-}
-
-/** KN-176. */
-function fieldValidationOf(kind: Kind, query: URLSearchParams): FieldValidation {
-  const value = query.get('fieldValidation') || 'Warn';
-  if (value === 'Strict' || value === 'Warn' || value === 'Ignore') return value;
-  throw invalid({ ...kind, kind: 'Options', group: 'meta.k8s.io' }, '', [
-    {
-      type: 'NotSupported',
-      field: 'fieldValidation',
-      value,
-      detail: 'supported values: "Ignore", "Strict", "Warn"',
-    },
-  ]);
 }

@@ -10,7 +10,7 @@ import type { ListResult } from './list.ts';
 import { JSON_TYPE, type ResponseFormat } from './negotiation.ts';
 import { internalError, StatusError } from './status-error.ts';
 import { type IncludeObject, toPartialMetadata, toTable } from './table.ts';
-import type { Written } from './writer.ts';
+import type { Written } from './write-request.ts';
 
 /** KN-2: answers above this are compressed for clients that take gzip. */
 export const COMPRESS_ABOVE_BYTES = 128 * 1024;

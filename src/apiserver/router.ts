@@ -114,6 +114,7 @@ function answerResource(
     contentType: request.headers['content-type'],
     body: exchange.body,
     userName: deps.userName,
+    userAgent: request.headers['user-agent'],
     warnings: exchange.warnings,
   });
 }

@@ -27,6 +27,7 @@ import { ObjectStore, type StoreBackend } from './store/object-store.ts';
 import { storeKey } from './store/stored.ts';
 import type { StructuralSchema } from './structural-schema.ts';
 import { WatchHub } from './watch-hub.ts';
+import { internalRequest } from './write-request.ts';
 import { ObjectWriter } from './writer.ts';
 
 /** Namespaces that always exist (KN-205). */
@@ -195,19 +196,10 @@ async function serve(
 async function ensureNamespaces(store: ObjectStore, writer: ObjectWriter): Promise<void> {
   for (const name of FIXED_NAMESPACES) {
     if (store.of(Namespace).get(storeKey('', name)) !== undefined) continue;
-    await writer.create(
-      {
-        kind: Namespace,
-        namespace: '',
-        name: '',
-        subresource: '',
-        userName: 'system:apiserver',
-        dryRun: false,
-        fieldValidation: 'Ignore',
-        duplicates: [],
-        warnings: [],
-      },
-      { apiVersion: apiVersionOf(Namespace), kind: Namespace.kind, metadata: { name } },
-    );
+    await writer.create(internalRequest(Namespace, '', ''), {
+      apiVersion: apiVersionOf(Namespace),
+      kind: Namespace.kind,
+      metadata: { name },
+    });
   }
 }

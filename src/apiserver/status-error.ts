@@ -44,11 +44,13 @@ export interface Violation {
   field: string;
   /** The offending value, where the text shows it. */
   value?: unknown;
+  /** The value as Go prints it, where JSON would not do. */
+  shown?: string;
   detail: string;
 }
 
-function violationText({ type, value, detail }: Violation): string {
-  const shown = JSON.stringify(value) ?? 'null';
+function violationText({ type, value, detail, shown: given }: Violation): string {
+  const shown = given ?? JSON.stringify(value) ?? 'null';
   switch (type) {
     case 'Required':
       return `Required value${detail === '' ? '' : `: ${detail}`}`;

@@ -41,7 +41,7 @@ const newStore = (maxHistory = 100): ObjectStore =>
 
 function put(store: ObjectStore, name: string): void {
   const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'ns' } };
-  void store.put(ConfigMap, storeKey('ns', name), object as KubeObject, null);
+  void store.put(ConfigMap, storeKey('ns', name), object as KubeObject);
 }
 
 const encoder = new PlainEncoder(ConfigMap);

@@ -6,10 +6,12 @@
 
 import { randomUUID } from 'node:crypto';
 import type { AdmissionPlugin, AdmissionRequest } from '../api/admission.ts';
-import { apiVersionOf, type Kind, Namespace } from '../api/kinds.ts';
+import { type Kind, Namespace } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';
 import type { Clock } from '../clock/clock.ts';
 import { deepEqual } from '../kube/equal.ts';
+import { FieldManager } from './apply/field-manager.ts';
+import { isSameOwnership, type ManagedFields } from './apply/managed-fields.ts';
 import { rulesOf, withInitialStatus } from './kind-rules.ts';
 import {
   dropEmpty,
@@ -24,8 +26,6 @@ import type { JsonObject } from './patch/json-value.ts';
 import {
   alreadyExists,
   badRequest,
-  cannotBeHandled,
-  conflict,
   forbidden,
   invalid,
   modifiedConflict,
@@ -33,13 +33,23 @@ import {
   StatusError,
 } from './status-error.ts';
 import type { ObjectStore } from './store/object-store.ts';
-import { type AppliedConfigurations, type Stored, storeKey } from './store/stored.ts';
+import { type Stored, storeKey } from './store/stored.ts';
 import {
   fillDefaults,
   findViolations,
   pruneObject,
   type StructuralSchema,
 } from './structural-schema.ts';
+import { complain } from './unknown-fields.ts';
+import {
+  asWritten,
+  checkIdentity,
+  checkPreconditions,
+  isReadyToVanish,
+  type WriteRequest,
+  type Written,
+  writerOf,
+} from './write-request.ts';
 
 /** KN-174: how often a write without precondition is prepared again before it gives up with 409. */
 export const MAX_WRITE_ATTEMPTS = 20;
@@ -47,28 +57,6 @@ export const MAX_WRITE_ATTEMPTS = 20;
 const MAX_NAME_ATTEMPTS = 8;
 /** Objects of one kind; more are refused with 403, as an exceeded quota is. */
 export const MAX_OBJECTS_PER_KIND = 500_000;
-
-export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
-
-export interface WriteRequest {
-  kind: Kind;
-  namespace: string;
-  name: string;
-  subresource: '' | 'status' | 'scale';
-  userName: string;
-  dryRun: boolean;
-  fieldValidation: FieldValidation;
-  /** Members named twice in the body. */
-  duplicates: readonly string[];
-  /** Texts for `Warning` headers are added here. */
-  warnings: string[];
-}
-
-/** What a write answers with. */
-export interface Written {
-  object: KubeObject;
-  json: string;
-}
 
 export interface WriterDependencies {
   store: ObjectStore;
@@ -82,12 +70,14 @@ export interface WriterDependencies {
 
 /**
  * Makes the next state from the newest one; throws StatusError when it cannot. Must not change it.
+ * An apply brings its `managedFields` along; for other writes they are worked out here.
  */
 export type Transform = (current: Stored) => KubeObject;
 
 export class ObjectWriter {
   readonly #deps: WriterDependencies;
   readonly #store: ObjectStore;
+  readonly #fieldManagers = new WeakMap<Kind, FieldManager>();
 
   constructor(deps: WriterDependencies) {
     this.#deps = deps;
@@ -95,11 +85,7 @@ export class ObjectWriter {
   }
 
   /** KN-170. `given` belongs to the writer from here on. */
-  async create(
-    request: WriteRequest,
-    given: KubeObject,
-    applied: AppliedConfigurations | null = null,
-  ): Promise<Written> {
+  async create(request: WriteRequest, given: KubeObject): Promise<Written> {
     const { kind } = request;
     const nowMs = this.#deps.clock.nowMs();
     checkIdentity(request, given);
@@ -118,7 +104,7 @@ export class ObjectWriter {
       if (this.#store.of(kind).latest(key) === undefined) {
         this.#checkQuota(kind, object.metadata.name);
         if (request.dryRun) return asWritten(object);
-        return this.#store.put(kind, key, object, applied);
+        return this.#store.put(kind, key, object);
       }
       if (!isGenerated || attempt === MAX_NAME_ATTEMPTS) {
         throw alreadyExists(kind, object.metadata.name);
@@ -148,11 +134,7 @@ export class ObjectWriter {
    * Replaces an existing object by what `transform` makes of its newest state. The result is
    * conditional where its resourceVersion or uid differ from the newest state's.
    */
-  async modify(
-    request: WriteRequest,
-    transform: Transform,
-    applied?: (current: Stored) => AppliedConfigurations | null,
-  ): Promise<Written> {
+  async modify(request: WriteRequest, transform: Transform): Promise<Written> {
     const { kind, namespace, name } = request;
     const key = storeKey(namespace, name);
     const kinds = this.#store.of(kind);
@@ -164,9 +146,8 @@ export class ObjectWriter {
       const prepared = this.#prepareUpdate(request, candidate, current);
       const admitted = await this.#admit(request, 'UPDATE', prepared, current.object);
       if (kinds.latest(key) !== current) continue;
-      const object = this.#finishUpdate(request, admitted, current);
-      const memory = applied === undefined ? current.applied : applied(current);
-      return this.#commitUpdate(request, object, current, memory);
+      const object = this.#finishUpdate(request, admitted, prepared, current);
+      return this.#commitUpdate(request, object, current);
     }
     throw modifiedConflict(kind, name);
   }
@@ -192,8 +173,41 @@ export class ObjectWriter {
       const detail = 'name or generateName is required';
       throw invalid(kind, '', [{ type: 'Required', field, detail }]);
     }
+    const managed = this.#managerOf(kind).managedOf(null, given, request.subresource);
+    delete metadata.managedFields;
     const object = this.#sanitize(request, { ...given, metadata });
+    this.#setManaged(request, null, object, managed);
     return withInitialStatus(kind, object, nowMs);
+  }
+
+  /** Field ownership of a kind; for the apply that makes a state out of another. */
+  fieldManager(kind: Kind): FieldManager {
+    return this.#managerOf(kind);
+  }
+
+  #managerOf(kind: Kind): FieldManager {
+    let found = this.#fieldManagers.get(kind);
+    if (found === undefined) {
+      found = new FieldManager(kind, this.#deps.schemaOf(kind));
+      this.#fieldManagers.set(kind, found);
+    }
+    return found;
+  }
+
+  /** Writes down who owns what after this write, into the metadata of `next`, which is its own. */
+  #setManaged(
+    request: WriteRequest,
+    old: KubeObject | null,
+    next: KubeObject,
+    managed: ManagedFields,
+  ): void {
+    const nowMs = this.#deps.clock.nowMs();
+    const after =
+      request.operation === 'Apply'
+        ? managed
+        : this.#managerOf(request.kind).afterUpdate(old, next, managed, writerOf(request), nowMs);
+    if (after.length === 0) delete next.metadata.managedFields;
+    else next.metadata.managedFields = after as unknown[];
   }
 
   #finishNew(request: WriteRequest, admitted: KubeObject, prepared: KubeObject): KubeObject {
@@ -207,6 +221,17 @@ export class ObjectWriter {
 
   #prepareUpdate(request: WriteRequest, candidate: KubeObject, current: Stored): KubeObject {
     const old = current.object;
+    const managed =
+      request.operation === 'Apply'
+        ? ((candidate.metadata.managedFields ?? []) as ManagedFields)
+        : this.#managerOf(request.kind).managedOf(old, candidate, request.subresource);
+    const prepared = this.#sanitize(request, this.#nextState(request, candidate, old), old);
+    this.#setManaged(request, old, prepared, managed);
+    return prepared;
+  }
+
+  /** The candidate with everything this path may not write taken from `old`. */
+  #nextState(request: WriteRequest, candidate: KubeObject, old: KubeObject): KubeObject {
     if (request.subresource === 'status') {
       const { status } = candidate as unknown as JsonObject;
       // Built-in kinds take metadata along with a status (a kubelet annotates its pods); CRDs do
@@ -217,7 +242,7 @@ export class ObjectWriter {
       const next = { ...old, metadata } as unknown as JsonObject;
       if (status === undefined) delete next['status'];
       else next['status'] = status;
-      return this.#sanitize(request, next as unknown as KubeObject, old);
+      return next as unknown as KubeObject;
     }
     const metadata = keepServerMetadata(candidate.metadata, old.metadata);
     const next = { ...candidate, metadata } as unknown as JsonObject;
@@ -226,35 +251,38 @@ export class ObjectWriter {
       if (status === undefined) delete next['status'];
       else next['status'] = status;
     }
-    return this.#sanitize(request, next as unknown as KubeObject, old);
+    return next as unknown as KubeObject;
   }
 
-  #finishUpdate(request: WriteRequest, admitted: KubeObject, current: Stored): KubeObject {
+  #finishUpdate(
+    request: WriteRequest,
+    admitted: KubeObject,
+    prepared: KubeObject,
+    current: Stored,
+  ): KubeObject {
     const { kind } = request;
     const old = current.object;
-    const object = { ...admitted, metadata: keepServerMetadata(admitted.metadata, old.metadata) };
+    const metadata = keepServerMetadata(admitted.metadata, old.metadata);
+    // What admission changes on its way belongs to nobody, as on Kubernetes.
+    const { managedFields } = prepared.metadata;
+    if (managedFields === undefined) delete metadata.managedFields;
+    else metadata.managedFields = managedFields;
+    const object = { ...admitted, metadata };
     const violations = metadataUpdateViolations(object.metadata, old.metadata);
     if (violations.length > 0) throw invalid(kind, request.name, violations);
     this.#validate(kind, object, old);
     return object;
   }
 
-  #commitUpdate(
-    request: WriteRequest,
-    object: KubeObject,
-    current: Stored,
-    applied: AppliedConfigurations | null,
-  ): Promise<Written> {
+  #commitUpdate(request: WriteRequest, object: KubeObject, current: Stored): Promise<Written> {
     const { kind } = request;
-    if (deepEqual(object, current.object) && deepEqual(applied, current.applied)) {
-      return this.#unchanged(kind, current);
-    }
+    if (isSameState(object, current.object)) return this.#unchanged(kind, current);
     if (request.subresource !== 'status' && isSpecChanged(kind, object, current.object)) {
       object.metadata.generation = (current.object.metadata.generation ?? 0) + 1;
     }
     if (request.dryRun) return Promise.resolve(asWritten(object));
     if (isReadyToVanish(object)) return this.#store.remove(kind, current, object);
-    return this.#store.put(kind, current.key, object, applied);
+    return this.#store.put(kind, current.key, object);
   }
 
   /** KN-150: nothing to write; but what is answered must be durable. */
@@ -284,24 +312,13 @@ export class ObjectWriter {
 
   /** Drops and names unknown fields, fills defaults, brings the object into stored form. */
   #sanitize(request: WriteRequest, object: KubeObject, old?: KubeObject): KubeObject {
-    const { kind, fieldValidation } = request;
+    const { kind } = request;
     const schema = this.#deps.schemaOf(kind);
     const unknown: string[] = [];
     const baseline = old as unknown as JsonObject | undefined;
     let sanitized = pruneObject(object as unknown as JsonObject, schema, unknown, baseline);
     if (schema !== undefined) sanitized = fillDefaults(sanitized, schema, baseline) as JsonObject;
-    if (fieldValidation !== 'Ignore') {
-      const complaints = [
-        ...request.duplicates.map((field) => `duplicate field "${field}"`),
-        ...unknown.map((field) => `unknown field "${field}"`),
-      ];
-      if (fieldValidation === 'Strict' && complaints.length > 0) {
-        const list = complaints.join(', ');
-        throw badRequest(`${cannotBeHandled(kind)}: strict decoding error: ${list}`);
-      }
-      request.warnings.push(...complaints);
-      for (const path of unknown) this.#deps.onUnknownField?.(kind, path);
-    }
+    complain(request, unknown, this.#deps.onUnknownField);
     const result = sanitized as unknown as KubeObject;
     return rulesOf(kind).normalize?.(result) ?? result;
   }
@@ -341,51 +358,12 @@ export class ObjectWriter {
   }
 }
 
-export function asWritten(object: KubeObject): Written {
-  return { object, json: JSON.stringify(object) };
-}
-
-/** Apart from `object` itself, nothing keeps an object that is being deleted (KN-202, KN-205). */
-export function isReadyToVanish(object: KubeObject): boolean {
-  const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = object.metadata;
-  if (deletionTimestamp === undefined || (finalizers?.length ?? 0) > 0) return false;
-  if ((deletionGracePeriodSeconds ?? 0) > 0) return false;
-  if (object.kind !== Namespace.kind || object.apiVersion !== 'v1') return true;
-  const { spec } = object as unknown as { spec?: { finalizers?: unknown[] } };
-  return (spec?.finalizers?.length ?? 0) === 0;
-}
-
-/** The body must be of the kind, and in the namespace, that the path names. */
-function checkIdentity(request: WriteRequest, given: KubeObject): void {
-  const { kind, namespace } = request;
-  const expected = apiVersionOf(kind);
-  if (given.apiVersion !== expected) {
-    throw badRequest(
-      `the API version in the data (${given.apiVersion}) does not match ` +
-        `the expected API version (${expected})`,
-    );
-  }
-  if (given.kind !== kind.kind) {
-    throw badRequest(
-      `the kind in the data (${given.kind}) does not match the expected kind (${kind.kind})`,
-    );
-  }
-  if (kind.namespaced && (given.metadata.namespace ?? namespace) !== namespace) {
-    throw badRequest(
-      'the namespace of the provided object does not match the namespace sent on the request',
-    );
-  }
-}
-
-function checkPreconditions(kind: Kind, candidate: KubeObject, current: Stored): void {
-  const { resourceVersion, uid } = candidate.metadata;
-  const { name, uid: currentUid } = current.object.metadata;
-  if (uid !== undefined && uid !== '' && uid !== currentUid) {
-    const what = `UID in precondition: ${uid}, UID in object meta: ${currentUid}`;
-    throw conflict(kind, name, `Precondition failed: ${what}`);
-  }
-  const asked = resourceVersion ?? '';
-  if (asked !== '' && asked !== '0' && asked !== current.object.metadata.resourceVersion) {
-    throw modifiedConflict(kind, name);
-  }
+/** True when the write changed nothing; the time a manager wrote last is no change. */
+function isSameState(next: KubeObject, old: KubeObject): boolean {
+  const { managedFields: a, ...nextMetadata } = next.metadata;
+  const { managedFields: b, ...oldMetadata } = old.metadata;
+  return (
+    deepEqual({ ...next, metadata: nextMetadata }, { ...old, metadata: oldMetadata }) &&
+    isSameOwnership(a, b)
+  );
 }

@@ -11,7 +11,7 @@ import type { Kind } from '../../api/kinds.ts';
 import type { KubeObject } from '../../api/objects.ts';
 import type { Clock, TimerHandle } from '../../clock/clock.ts';
 import type { LoadedState, Persisted, StoreBackend } from './object-store.ts';
-import { type AppliedConfigurations, type Stored, storeKey } from './stored.ts';
+import { type Stored, storeKey } from './stored.ts';
 
 /** Acknowledged writes reach the disk at most this much later (power loss, not kill -9). */
 export const FLUSH_DELAY_MS = 100;
@@ -19,7 +19,8 @@ const FORMAT = '1';
 const FORMAT_KEY = 'm/format';
 const REVISION_KEY = 'm/resourceVersion';
 const OBJECT_PREFIX = 'o/';
-const APPLIED_PREFIX = 'a/';
+/** What earlier versions kept beside an object; no longer read. */
+const OLD_APPLIED_PREFIX = 'a/';
 
 export type Durability = 'kernel' | 'disk';
 
@@ -107,7 +108,7 @@ async function load(
   }
   const byPrefix = new Map(kinds.map((kind) => [prefixOf(kind), kind]));
   const objects = new Map<Kind, Stored[]>();
-  const applied = await loadApplied(level);
+  await level.clear({ gte: OLD_APPLIED_PREFIX, lt: 'a0' });
   let unknownRecords = 0;
   for await (const [key, json] of level.iterator({ gte: OBJECT_PREFIX, lt: 'o0' })) {
     const record = key.slice(OBJECT_PREFIX.length);
@@ -118,21 +119,13 @@ async function load(
     }
     const found = objects.get(kind) ?? [];
     objects.set(kind, found);
-    found.push(toStored(json, applied.get(record) ?? null));
+    found.push(toStored(json));
   }
   const revision = Number((await level.get(REVISION_KEY)) ?? '0');
   return { loaded: { revision, objects }, unknownRecords };
 }
 
-async function loadApplied(level: Level): Promise<Map<string, AppliedConfigurations>> {
-  const applied = new Map<string, AppliedConfigurations>();
-  for await (const [key, json] of level.iterator({ gte: APPLIED_PREFIX, lt: 'a0' })) {
-    applied.set(key.slice(APPLIED_PREFIX.length), JSON.parse(json) as AppliedConfigurations);
-  }
-  return applied;
-}
-
-function toStored(json: string, applied: AppliedConfigurations | null): Stored {
+function toStored(json: string): Stored {
   const object = JSON.parse(json) as KubeObject;
   const { namespace, name, resourceVersion } = object.metadata;
   return {
@@ -140,7 +133,6 @@ function toStored(json: string, applied: AppliedConfigurations | null): Stored {
     object,
     json,
     revision: Number(resourceVersion),
-    applied,
   };
 }
 
@@ -212,17 +204,12 @@ class LevelBackend implements StoreBackend {
 function addOperations(
   operations: Operation[],
   kind: Kind,
-  { type, stored, previous }: Persisted['change'],
+  { type, stored }: Persisted['change'],
 ): void {
   const record = recordKey(kind, stored.object);
   if (type === 'DELETED') {
     operations.push({ type: 'del', key: OBJECT_PREFIX + record });
-    if (previous?.applied) operations.push({ type: 'del', key: APPLIED_PREFIX + record });
     return;
   }
   operations.push({ type: 'put', key: OBJECT_PREFIX + record, value: stored.json });
-  if (stored.applied !== (previous?.applied ?? null)) {
-    const value = JSON.stringify(stored.applied ?? {});
-    operations.push({ type: 'put', key: APPLIED_PREFIX + record, value });
-  }
 }

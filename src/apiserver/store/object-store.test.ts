@@ -54,8 +54,8 @@ function record(store: ObjectStore): Change[] {
 
 test('KN-150: one counter for all kinds, strictly increasing', async () => {
   const store = newStore();
-  const first = await store.put(ConfigMap, KEY, object('1'), null);
-  const second = await store.put(Secret, KEY, object('2'), null);
+  const first = await store.put(ConfigMap, KEY, object('1'));
+  const second = await store.put(Secret, KEY, object('2'));
   const third = await store.remove(ConfigMap, first);
   expect([first.revision, second.revision, third.revision]).toEqual([11, 12, 13]);
   expect(JSON.parse(third.json).metadata.resourceVersion).toBe('13');
@@ -67,7 +67,7 @@ test('readers see a write only after the database has it, writers at once', asyn
   const store = newStore(backend);
   const changes = record(store);
   const kinds = store.of(ConfigMap);
-  const writing = store.put(ConfigMap, KEY, object('1'), null);
+  const writing = store.put(ConfigMap, KEY, object('1'));
   expect([kinds.get(KEY), kinds.latest(KEY)?.revision, store.revision]).toEqual([
     undefined,
     11,
@@ -82,7 +82,7 @@ test('writes that arrive while the database is busy share its next batch, in ord
   const backend = new SlowBackend();
   const store = newStore(backend);
   const changes = record(store);
-  const writes = ['1', '2', '3'].map((value) => store.put(ConfigMap, KEY, object(value), null));
+  const writes = ['1', '2', '3'].map((value) => store.put(ConfigMap, KEY, object(value)));
   await backend.answer();
   expect(backend.batches.map(({ changes: batch }) => batch.length)).toEqual([1, 2]);
   expect(backend.batches[1]?.revision).toBe(13);
@@ -99,10 +99,10 @@ test('a delete, a create and a delete under way keep their order for writers', a
   const backend = new SlowBackend();
   const store = newStore(backend);
   const kinds = store.of(ConfigMap);
-  void store.put(ConfigMap, KEY, object('1'), null);
+  void store.put(ConfigMap, KEY, object('1'));
   await backend.answer();
   void store.remove(ConfigMap, kinds.latest(KEY)!);
-  void store.put(ConfigMap, KEY, object('2'), null);
+  void store.put(ConfigMap, KEY, object('2'));
   void store.remove(ConfigMap, kinds.latest(KEY)!);
   expect(kinds.latest(KEY)).toBeUndefined();
   await backend.answer();
@@ -115,14 +115,14 @@ test('a refused batch fails every waiting write and leaves the state as it was',
   const backend = new SlowBackend();
   const store = newStore(backend);
   const changes = record(store);
-  const writes = ['1', '2'].map((value) => store.put(ConfigMap, KEY, object(value), null));
+  const writes = ['1', '2'].map((value) => store.put(ConfigMap, KEY, object(value)));
   const outcomes = Promise.allSettled(writes);
   await backend.answer(new Error('disk full'));
   for (const outcome of await outcomes) {
     expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 500 } });
   }
   expect([store.of(ConfigMap).latest(KEY), changes.length]).toEqual([undefined, 0]);
-  const next = store.put(ConfigMap, KEY, object('3'), null);
+  const next = store.put(ConfigMap, KEY, object('3'));
   await backend.answer();
   expect((await next).revision).toBe(13);
 });
@@ -131,7 +131,7 @@ test('KN-153: an earlier state is rebuilt from the history', async () => {
   const store = newStore();
   const kinds = store.of(ConfigMap);
   const put = (name: string, value: string) =>
-    store.put(ConfigMap, storeKey('ns', name), object(value, name), null);
+    store.put(ConfigMap, storeKey('ns', name), object(value, name));
   await put('a', '1');
   const b = await put('b', '1');
   const then = store.revision;
@@ -148,7 +148,7 @@ test('KN-157: the history is bounded and knows what it has dropped', async () =>
   const store = newStore(null, 3000);
   const { history } = store.of(ConfigMap);
   for (let index = 0; index < 8000; index += 1) {
-    await store.put(ConfigMap, KEY, object(String(index)), null);
+    await store.put(ConfigMap, KEY, object(String(index)));
   }
   expect(history.droppedThrough).toBe(10 + 5000);
   expect(history.next(history.droppedThrough)?.revision).toBe(5011);

@@ -7,7 +7,7 @@ import type { Kind } from '../../api/kinds.ts';
 import type { KubeObject } from '../../api/objects.ts';
 import { internalError, tooLarge, tooManyRequests } from '../status-error.ts';
 import { KindStore } from './kind-store.ts';
-import type { AppliedConfigurations, Change, Stored } from './stored.ts';
+import type { Change, Stored } from './stored.ts';
 
 /** Writes waiting for the database; more are answered 429. */
 export const MAX_PENDING_WRITES = 20_000;
@@ -91,15 +91,10 @@ export class ObjectStore {
    * Stores `object`, whose `metadata` must be the caller's own (its resourceVersion is set here).
    * The caller has just read `latest` in this same turn and decided on it.
    */
-  put(
-    kind: Kind,
-    key: string,
-    object: KubeObject,
-    applied: AppliedConfigurations | null,
-  ): Promise<Stored> {
+  put(kind: Kind, key: string, object: KubeObject): Promise<Stored> {
     const kinds = this.of(kind);
     const previous = kinds.latest(key) ?? null;
-    const stored = this.#serialise(key, object, applied);
+    const stored = this.#serialise(key, object);
     const type = previous === null ? 'ADDED' : 'MODIFIED';
     return this.#enqueue(kinds, { type, revision: stored.revision, stored, previous });
   }
@@ -108,7 +103,7 @@ export class ObjectStore {
   remove(kind: Kind, current: Stored, final: KubeObject = current.object): Promise<Stored> {
     const kinds = this.of(kind);
     const object = { ...final, metadata: { ...final.metadata } };
-    const stored = this.#serialise(current.key, object, null);
+    const stored = this.#serialise(current.key, object);
     const change: Change = {
       type: 'DELETED',
       revision: stored.revision,
@@ -135,7 +130,7 @@ export class ObjectStore {
     await this.#backend?.close();
   }
 
-  #serialise(key: string, object: KubeObject, applied: AppliedConfigurations | null): Stored {
+  #serialise(key: string, object: KubeObject): Stored {
     if (this.#queue.length >= MAX_PENDING_WRITES) {
       throw tooManyRequests('too many writes are waiting for the disk, please try again later');
     }
@@ -146,7 +141,7 @@ export class ObjectStore {
       throw tooLarge(`etcdserver: request is too large: limit is ${MAX_STORED_CHARS} bytes`);
     }
     this.#assigned = revision;
-    return { key, object, json, revision, applied };
+    return { key, object, json, revision };
   }
 
   #enqueue(kinds: KindStore, change: Change): Promise<Stored> {

@@ -11,11 +11,7 @@ export interface Stored {
   readonly json: string;
   /** The number behind `metadata.resourceVersion`. */
   readonly revision: number;
-  /** What each field manager last sent by server-side apply (KN-195); null = nobody did. */
-  readonly applied: AppliedConfigurations | null;
 }
-
-export type AppliedConfigurations = Readonly<Record<string, KubeObject>>;
 
 export type ChangeType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
