@@ -2,12 +2,13 @@
 
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../clock/fake-clock.ts';
+import { metricsEndpoint } from '../proxy/endpoint.ts';
 import { RequestAccounting } from '../proxy/request-accounting.ts';
 import { ScriptedExchange } from '../proxy/testing/scripted-exchange.ts';
 import type { ExchangeHandler } from '../proxy/types.ts';
 import { decodeStat, emptyStat } from '../wire/stat.ts';
 import { Drainer } from './drainer.ts';
-import { drainEndpoint, metricsEndpoint, statsEndpoint } from './endpoints.ts';
+import { drainEndpoint, statsEndpoint } from './endpoints.ts';
 import { StatReporter } from './stat-reporter.ts';
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));

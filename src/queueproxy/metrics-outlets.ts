@@ -3,13 +3,13 @@
 // what only one of them needs is loaded with it. Cold.
 
 import type { Clock } from '../clock/clock.ts';
+import { metricsEndpoint } from '../proxy/endpoint.ts';
 import { listenAnywhere } from '../proxy/listen-anywhere.ts';
 import { createNetServer } from '../proxy/net-server.ts';
 import type { HttpServer } from '../proxy/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { MetricPusher } from '../telemetry/metric-pusher.ts';
 import { resolveOtlpEndpoint } from '../telemetry/otlp-endpoint.ts';
-import { metricsEndpoint } from './endpoints.ts';
 import { MetricsPage, type MetricsPageDeps } from './metrics-page.ts';
 import { REQUEST_LIMITS } from './request-plane.ts';
 import type { QueueProxySettings } from './settings.ts';

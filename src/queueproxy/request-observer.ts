@@ -3,8 +3,8 @@
 // handler has none when all of them are off, and then pays one comparison. Hot when on: one
 // Observation per request, every field set here, in this order.
 
+import type { RequestTrace } from '../proxy/observe/request-trace.ts';
 import type { Exchange, HeaderEdits, Outcome } from '../proxy/types.ts';
-import type { RequestTrace } from './request-trace.ts';
 
 /** What is remembered of one request; times are monotonic milliseconds with fraction. */
 export class Observation {

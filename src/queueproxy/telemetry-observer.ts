@@ -4,7 +4,6 @@
 // the three is on: one Observation, and no more clock than arrival, head and end.
 
 import type { Clock } from '../clock/clock.ts';
-import { CompiledHeaderEdits } from '../proxy/header-edits.ts';
 import {
   recordedAppStatus,
   recordedSize,
@@ -32,9 +31,6 @@ export class TelemetryObserver implements RequestObserver {
   readonly #log: RequestLog | null;
   readonly #metrics: RequestMetrics | null;
   readonly #tracer: RequestTracer | null;
-  /** Edits that also replace the trace headers, by the set of names the original ones drop. */
-  readonly #traced = new Map<ReadonlySet<string>, CompiledHeaderEdits>();
-  readonly #tracedAnew = new Map<ReadonlySet<string>, CompiledHeaderEdits>();
 
   constructor({ clock, log, metrics, tracer }: ObserverParts) {
     this.#clock = clock;
@@ -57,11 +53,7 @@ export class TelemetryObserver implements RequestObserver {
   forward(observation: Observation, edits: HeaderEdits, nowMs: number): HeaderEdits {
     observation.forwardedMs = nowMs;
     const trace = observation.trace;
-    if (trace === null) return edits;
-    const traceparent = this.#tracer!.traceparent(trace);
-    const isNew = trace.parentId === '';
-    const base = this.#editsFor(edits.drop, isNew ? this.#tracedAnew : this.#traced, isNew, edits);
-    return base.withValues(`${edits.add}Traceparent: ${traceparent}\r\n`, edits.host);
+    return trace === null ? edits : this.#tracer!.carry(trace, edits);
   }
 
   head(observation: Observation, status: number, nowMs: number): void {
@@ -112,23 +104,6 @@ export class TelemetryObserver implements RequestObserver {
     metrics.observeSent(exchange, observation, settledMs - forwardedMs);
     if (observation.isProbe) return;
     metrics.observeInvocation(recordedAppStatus(exchange, outcome), nowMs - forwardedMs);
-  }
-
-  /** Routing knows few sets of names to drop, so this map stays as small. */
-  #editsFor(
-    drop: ReadonlySet<string>,
-    known: Map<ReadonlySet<string>, CompiledHeaderEdits>,
-    isNew: boolean,
-    like: HeaderEdits,
-  ): CompiledHeaderEdits {
-    let edits = known.get(drop);
-    if (edits === undefined) {
-      // State that belongs to no valid parent must not travel on (W3C trace context 3.3.1.3).
-      const names = isNew ? ['traceparent', 'tracestate'] : ['traceparent'];
-      edits = new CompiledHeaderEdits({ ...like, drop: new Set([...drop, ...names]) });
-      known.set(drop, edits);
-    }
-    return edits;
   }
 }
 

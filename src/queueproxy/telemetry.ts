@@ -5,13 +5,12 @@
 
 import type { Clock } from '../clock/clock.ts';
 import { RequestLog } from '../proxy/observe/request-log/request-log.ts';
+import { openSpanExporter, samplerOf, type TracingSettings } from '../proxy/observe/span-outlet.ts';
 import { LineOutput, type LineSink } from '../telemetry/line-output.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { METRICS } from '../telemetry/metric-definitions.ts';
 import { type MetricSnapshot, reading, type Series } from '../telemetry/metric-series.ts';
-import { resolveOtlpEndpoint } from '../telemetry/otlp-endpoint.ts';
-import { SpanExporter } from '../telemetry/span-exporter.ts';
-import { createSampler } from '../telemetry/trace-context.ts';
+import type { SpanExporter } from '../telemetry/span-exporter.ts';
 import { resourceOf } from './metrics-identity.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import type { RequestObserver } from './request-observer.ts';
@@ -60,7 +59,11 @@ export class Telemetry {
       : null;
     const exporter = createExporter(settings, output, deps);
     if (log === null && metrics === null && exporter === null) return null;
-    const tracer = exporter === null ? null : createTracer(settings, exporter, deps);
+    const { tracing } = observability;
+    const tracer =
+      exporter === null || tracing === null
+        ? null
+        : createTracer(settings, tracing, exporter, deps);
     return new Telemetry({ log, metrics, tracer }, exporter, output, deps.clock);
   }
 
@@ -117,11 +120,7 @@ function createExporter(
 ): SpanExporter | null {
   const { tracing, variables } = settings.observability;
   if (tracing === null) return null;
-  const target =
-    tracing.protocol === 'stdout'
-      ? output
-      : resolveOtlpEndpoint(tracing.protocol, 'traces', tracing.endpoint, variables);
-  return new SpanExporter(target, {
+  return openSpanExporter(tracing, variables, output, {
     clock,
     random,
     resource: resourceFor(settings),
@@ -131,18 +130,13 @@ function createExporter(
 
 function createTracer(
   settings: QueueProxySettings,
+  tracing: TracingSettings,
   exporter: SpanExporter,
   { clock, random }: TelemetryDeps,
 ): RequestTracer {
-  const { tracing, variables } = settings.observability;
   return new RequestTracer({
     random,
-    sampler: createSampler({
-      rate: tracing?.rate ?? 0,
-      isAlways: tracing?.protocol === 'stdout',
-      name: variables.OTEL_TRACES_SAMPLER ?? '',
-      argument: variables.OTEL_TRACES_SAMPLER_ARG ?? '',
-    }),
+    sampler: samplerOf(tracing, settings.observability.variables),
     offsetMs: () => clock.preciseNowMs() - clock.monotonicMs(),
     onSpan: (span) => exporter.export(span),
     userPort: settings.userPort,
