@@ -12,6 +12,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<TortureScenario>>> = {
   pauses: async () => (await import('./pauses.ts')).pauses,
   scale: async () => (await import('./scale.ts')).scale,
   sigterm: async () => (await import('./sigterm.ts')).sigterm,
+  store: async () => (await import('./store.ts')).store,
 };
 
 const EXIT_FAILED = 1;

@@ -7,6 +7,7 @@ import { memory } from './memory.ts';
 import { pauses } from './pauses.ts';
 import { BRIEF, type TortureRow } from './scenario.ts';
 import { sigterm } from './sigterm.ts';
+import { store } from './store.ts';
 
 const LIMIT = { timeout: 120_000 };
 
@@ -44,6 +45,13 @@ describe('a brief run', LIMIT, () => {
       expect(named(rows, 'beyond-the-slots')).toMatchObject({ servedCount: 55, refusedCount: 20 });
     },
   );
+
+  it('D9: 20 kill -9 of the API server lose no acknowledged write and no event', async () => {
+    const rows = await store.run(BRIEF);
+    expect(failed(rows)).toEqual([]);
+    expect(named(rows, 'kills')).toMatchObject({ kills: 20, whileStarting: 2 });
+    expect(named(rows, 'writes')?.acknowledged).toBeGreaterThan(100);
+  });
 
   it('QP-120 to QP-125: SIGTERM cuts nobody in any of four threads', async () => {
     const rows = await sigterm.run({ ...BRIEF, threads: 4 });
