@@ -1,198 +1,186 @@
-// What a wake from zero costs over starting the same program by hand. Both are done alternately in
-// one run, the same way (spawn, then ask until it answers), with the same parallelism; the overhead
+// What a wake from zero costs over starting the same program by hand. All are done in turns in one
+// run, the same way (spawn, know that it listens, ask once), with the same parallelism; the overhead
 // is the difference of their medians. The control path (first request at the activator until the
-// scale is written) is read from the wake lines the program logs.
+// scale is written) and the other phases are read from the wake lines the program logs. With
+// `--against DIR` the build in that checkout is woken in the same turns.
 
-import { spawn } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import net from 'node:net';
 import { join } from 'node:path';
-import { ConfigMap, KnativeService } from '../src/api/kinds.ts';
-import {
-  type AnyObject,
-  condition,
-  exampleService,
-  type Pilotlight,
-  ROOT,
-  request,
-  startPilotlight,
-  temporaryFolder,
-  until,
-  wakesIn,
-} from '../test/support/pilotlight.ts';
+import type { WakePhase } from '../src/telemetry/wake.ts';
+import { ROOT } from '../test/support/pilotlight.ts';
+import { HandStarter } from './coldstart/hand-starter.ts';
+import { Subject } from './coldstart/subject.ts';
 
 export interface ColdstartOptions {
   tiny: boolean;
+  /** Checkout with another build to wake in turns with this one; null = none. */
+  against?: string | null;
+  /** Sequential wakes (rounded to whole rounds of the services); null = 300. */
+  rounds?: number | null;
+  /** Names of rows; empty = all. */
+  only?: readonly string[];
 }
 
+type Scenario = 'sequential' | 'parallel';
+
 export interface ColdstartRow {
-  name: 'sequential' | 'parallel';
+  name: Scenario;
+  /** `this`, or `against`. */
+  build: string;
   wakes: number;
   overheadP50Ms: number;
   overheadP95Ms: number;
   controlPathP50Ms: number;
   wakeP50Ms: number;
+  wakeP95Ms: number;
   byHandP50Ms: number;
+  byHandP95Ms: number;
+  /** Medians of the phases, in ms since the request was queued. */
+  pokeP50Ms: number;
+  decidedP50Ms: number;
+  scaledP50Ms: number;
+  startedP50Ms: number;
+  readyP50Ms: number;
+  firstByteP50Ms: number;
+}
+
+interface Size {
+  services: number;
+  sequential: number;
+  parallel: number;
+  parallelRounds: number;
 }
 
 const APP = join(ROOT, 'examples', 'hello', 'server.js');
-const FULL = { services: 60, sequential: 300, parallel: 50 };
-const TINY = { services: 3, sequential: 4, parallel: 3 };
+const FULL: Size = { services: 60, sequential: 300, parallel: 50, parallelRounds: 3 };
+const TINY: Size = { services: 3, sequential: 4, parallel: 3, parallelRounds: 1 };
 
-/** Runs both scenarios and returns their rows (decision 0009). */
+/** What one scenario measured: of each subject and of the starts by hand. */
+interface Measured {
+  woken: Map<Subject, number[]>;
+  byHand: number[];
+}
+
+/** Runs the scenarios and returns their rows (decisions 0009, 0020). */
 export async function run(options: ColdstartOptions): Promise<ColdstartRow[]> {
-  const size = options.tiny ? TINY : FULL;
-  const dataDir = temporaryFolder();
-  const pilotlight = await startPilotlight({ dataDir });
+  const size = { ...(options.tiny ? TINY : FULL) };
+  if (typeof options.rounds === 'number') size.sequential = options.rounds;
+  const wants = (name: Scenario) =>
+    options.only === undefined || options.only.length === 0 || options.only.includes(name);
+  const hand = new HandStarter();
+  const subjects: Subject[] = [];
   try {
-    const names = await deploy(pilotlight, size.services);
-    const sequential = await measureSequential(pilotlight, names, size.sequential);
-    const parallel = await measureParallel(pilotlight, names.slice(0, size.parallel));
-    return [sequential, parallel];
+    subjects.push(await Subject.start('this', size.services));
+    if (typeof options.against === 'string') {
+      const main = join(options.against, 'dist', 'main.js');
+      subjects.push(await Subject.start('against', size.services, main));
+    }
+    const rows: ColdstartRow[] = [];
+    if (wants('sequential')) rows.push(...(await sequential(subjects, hand, size)));
+    if (wants('parallel')) rows.push(...(await parallel(subjects, hand, size)));
+    return rows;
   } finally {
-    await pilotlight.stop();
-    rmSync(dataDir, { recursive: true, force: true });
+    hand.stop();
+    await Promise.all(subjects.map((subject) => subject.stop()));
   }
 }
 
-async function deploy(pilotlight: Pilotlight, count: number): Promise<string[]> {
-  await pilotlight.client.patch(
-    ConfigMap,
-    { namespace: 'knative-serving', name: 'config-autoscaler' },
-    { type: 'merge', body: { data: { 'allow-zero-initial-scale': 'true' } } },
-  );
-  const names = Array.from({ length: count }, (_, index) => `cold-${index}`);
-  for (const name of names) {
-    const annotations = { 'autoscaling.knative.dev/target-burst-capacity': '-1' };
-    await pilotlight.client.create(KnativeService, exampleService(name, 'hello', { annotations }));
-    await until(
-      `${name} to be Ready`,
-      async () =>
-        condition(
-          await pilotlight.client.get<AnyObject>(KnativeService, { namespace: 'default', name }),
-          'Ready',
-        ).status === 'True',
-      30_000,
-      () => pilotlight.tail(),
-    );
-  }
-  return names;
-}
-
-async function atZero(pilotlight: Pilotlight, name: string): Promise<void> {
-  await until(
-    `${name} at zero`,
-    async () => (await pilotlight.podsMatching(`serving.knative.dev/service=${name}`)).length === 0,
-    60_000,
-    () => pilotlight.tail(),
-  );
-}
-
-async function measureSequential(
-  pilotlight: Pilotlight,
-  names: string[],
-  wakes: number,
-): Promise<ColdstartRow> {
-  const woken: number[] = [];
-  const byHand: number[] = [];
-  const firstLine = pilotlight.lines.length;
-  for (let index = 0; index < wakes; index += 1) {
-    const name = names[index % names.length] ?? '';
-    await atZero(pilotlight, name);
-    // Whoever comes second runs beside what the first left behind: take turns.
-    if (index % 2 === 0) byHand.push(await timeByHand());
-    woken.push(await timeWake(pilotlight, name));
-    if (index % 2 === 1) byHand.push(await timeByHand());
-  }
-  return summarise('sequential', woken, byHand, controlPaths(pilotlight, firstLine));
-}
-
-async function measureParallel(pilotlight: Pilotlight, names: string[]): Promise<ColdstartRow> {
-  const woken: number[] = [];
-  const byHand: number[] = [];
-  const firstLine = pilotlight.lines.length;
-  for (const name of names) await atZero(pilotlight, name);
-  woken.push(...(await Promise.all(names.map((name) => timeWake(pilotlight, name)))));
-  for (const name of names) await atZero(pilotlight, name);
-  byHand.push(...(await Promise.all(names.map(() => timeByHand()))));
-  return summarise('parallel', woken, byHand, controlPaths(pilotlight, firstLine));
-}
-
-async function timeWake(pilotlight: Pilotlight, name: string): Promise<number> {
-  const startMs = performance.now();
-  const answer = await pilotlight.get(`${name}.default.localhost`);
-  if (answer.status !== 200) throw new Error(`${name} answered ${answer.status}: ${answer.body}`);
-  return performance.now() - startMs;
-}
-
-/** Spawns the app on a free port, connects until it listens, and asks it once. */
-async function timeByHand(): Promise<number> {
-  const port = await freePort();
-  const startMs = performance.now();
-  const child = spawn(process.execPath, [APP], {
-    env: { ...podEnvironment(), PORT: String(port) },
-    stdio: 'ignore',
-  });
-  try {
-    while (!(await listensOn(port))) await new Promise((resolve) => setTimeout(resolve, 2));
-    const answer = await request(port, 'localhost', '/', 5_000);
-    if (answer.status !== 200) throw new Error(`the app answered ${answer.status}`);
-    return performance.now() - startMs;
-  } finally {
-    child.kill('SIGKILL');
-    await new Promise((resolve) => child.once('exit', resolve));
-  }
-}
-
-/** What a pod sees of our environment; more of it (NODE_OPTIONS, CA bundles) would slow Node down. */
-function podEnvironment(): NodeJS.ProcessEnv {
-  const { PATH, HOME, USER, LANG, TMPDIR } = process.env;
-  return { PATH, HOME, USER, LANG, TMPDIR };
-}
-
-function listensOn(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect(port, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
+async function sequential(
+  subjects: Subject[],
+  hand: HandStarter,
+  size: Size,
+): Promise<ColdstartRow[]> {
+  return measure('sequential', subjects, size.sequential, async (index, measured) => {
+    const turns = subjects.map((subject) => async () => {
+      const name = subject.names[index % subject.names.length] ?? '';
+      await subject.atZero(name);
+      measured.woken.get(subject)?.push(await subject.wake(name));
     });
-    socket.once('error', () => resolve(false));
+    const byHand = async () => {
+      measured.byHand.push(...(await hand.start(APP, 1)));
+    };
+    await inTurns([byHand, ...turns], index);
   });
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as net.AddressInfo;
-      server.close((error) => (error === undefined ? resolve(port) : reject(error)));
+async function parallel(
+  subjects: Subject[],
+  hand: HandStarter,
+  size: Size,
+): Promise<ColdstartRow[]> {
+  return measure('parallel', subjects, size.parallelRounds, async (index, measured) => {
+    const turns = subjects.map((subject) => async () => {
+      const names = subject.names.slice(0, size.parallel);
+      for (const each of subjects) for (const name of each.names) await each.atZero(name);
+      const woken = await Promise.all(names.map((name) => subject.wake(name)));
+      measured.woken.get(subject)?.push(...woken);
     });
+    const byHand = async () => {
+      for (const each of subjects) for (const name of each.names) await each.atZero(name);
+      measured.byHand.push(...(await hand.start(APP, size.parallel)));
+    };
+    await inTurns([byHand, ...turns], index);
   });
 }
 
-function controlPaths(pilotlight: Pilotlight, firstLine: number): number[] {
-  return wakesIn(pilotlight.lines.slice(firstLine))
-    .map((wake) => (wake.get('scaled') ?? Number.NaN) - (wake.get('queued') ?? Number.NaN))
-    .filter((ms) => !Number.isNaN(ms));
+/** Whoever comes second runs beside what the first left behind: somebody else begins each round. */
+async function inTurns(turns: (() => Promise<void>)[], index: number): Promise<void> {
+  for (let turn = 0; turn < turns.length; turn += 1) {
+    await turns[(turn + index) % turns.length]?.();
+  }
+}
+
+async function measure(
+  name: Scenario,
+  subjects: Subject[],
+  rounds: number,
+  round: (index: number, measured: Measured) => Promise<void>,
+): Promise<ColdstartRow[]> {
+  const measured: Measured = {
+    woken: new Map(subjects.map((subject) => [subject, []])),
+    byHand: [],
+  };
+  const firstLines = subjects.map((subject) => subject.lineCount);
+  for (let index = 0; index < rounds; index += 1) await round(index, measured);
+  return subjects.map((subject, index) =>
+    summarise(
+      name,
+      subject.name,
+      measured.woken.get(subject) ?? [],
+      measured.byHand,
+      subject.phases(firstLines[index] ?? 0),
+    ),
+  );
 }
 
 function summarise(
-  name: ColdstartRow['name'],
+  name: Scenario,
+  build: string,
   woken: number[],
   byHand: number[],
-  control: number[],
+  phases: Record<WakePhase, number[]>,
 ): ColdstartRow {
-  const round = (ms: number) => Math.round(ms * 10) / 10;
+  const at = (values: number[], q: number) => round(quantile(values, q));
   return {
     name,
+    build,
     wakes: woken.length,
     overheadP50Ms: round(quantile(woken, 0.5) - quantile(byHand, 0.5)),
     overheadP95Ms: round(quantile(woken, 0.95) - quantile(byHand, 0.95)),
-    controlPathP50Ms: round(quantile(control, 0.5)),
-    wakeP50Ms: round(quantile(woken, 0.5)),
-    byHandP50Ms: round(quantile(byHand, 0.5)),
+    controlPathP50Ms: at(phases.scaled, 0.5),
+    wakeP50Ms: at(woken, 0.5),
+    wakeP95Ms: at(woken, 0.95),
+    byHandP50Ms: at(byHand, 0.5),
+    byHandP95Ms: at(byHand, 0.95),
+    pokeP50Ms: at(phases.poke, 0.5),
+    decidedP50Ms: at(phases.decided, 0.5),
+    scaledP50Ms: at(phases.scaled, 0.5),
+    startedP50Ms: at(phases.started, 0.5),
+    readyP50Ms: at(phases.ready, 0.5),
+    firstByteP50Ms: at(phases['first byte'], 0.5),
   };
 }
+
+const round = (ms: number): number => Math.round(ms * 10) / 10;
 
 function quantile(values: number[], q: number): number {
   const sorted = [...values].sort((a, b) => a - b);

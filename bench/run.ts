@@ -1,6 +1,6 @@
-// `npm run bench -- <name> [--json] [--tiny] [--rounds N] [--only row,row] [--peer name=url,pid]…`: runs
-// one bench by name and prints its rows, as aligned text or as one JSON object
-// `{bench, commit, node, cpus, …, rows}`.
+// `npm run bench -- <name> [--json] [--tiny] [--rounds N] [--only row,row] [--peer name=url,pid]…
+// [--against CHECKOUT]`: runs one bench by name and prints its rows, as aligned text or as one JSON
+// object `{bench, commit, node, cpus, …, rows}`.
 
 import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -17,6 +17,8 @@ interface BenchOptions {
   rounds: number | null;
   /** Names of rows; empty = all. */
   only: readonly string[];
+  /** Another checkout whose build takes turns with this one; null = none. */
+  against: string | null;
 }
 
 interface Bench {
@@ -45,6 +47,7 @@ async function main(): Promise<number> {
       peer: { type: 'string', multiple: true, default: [] },
       rounds: { type: 'string' },
       only: { type: 'string', default: '' },
+      against: { type: 'string' },
     },
   });
   const [name = ''] = positionals;
@@ -62,6 +65,7 @@ async function main(): Promise<number> {
     peers: values.peer.map(parsePeer),
     rounds: values.rounds === undefined ? null : parseRounds(values.rounds),
     only: values.only === '' ? [] : values.only.split(','),
+    against: values.against ?? null,
   });
   const report = {
     bench: name,

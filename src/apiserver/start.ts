@@ -8,6 +8,7 @@ import type { AdmissionPlugin } from '../api/admission.ts';
 import { ALL_KINDS, apiVersionOf, type Kind, Namespace, resourceName } from '../api/kinds.ts';
 import { schemaOf as stockSchemaOf } from '../api/schema.ts';
 import type { Clock } from '../clock/clock.ts';
+import type { LocalServer } from '../kube/local-server.ts';
 import { loadServerIdentity, type ServerIdentity } from '../pki/identity.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { ObjectDeleter } from './deleter.ts';
@@ -17,6 +18,7 @@ import { Housekeeping } from './housekeeping.ts';
 import { startHttpServer } from './http-server.ts';
 import { KindRegistry } from './kind-registry.ts';
 import { kubeconfigText } from './kubeconfig.ts';
+import { createLocalServer } from './local-server.ts';
 import { OpenApi } from './openapi.ts';
 import type { PodLogSource } from './pod-logs.ts';
 import { ResourceHandler } from './resource-handler.ts';
@@ -69,6 +71,8 @@ export interface ApiServer {
   kubeconfig: string;
   caPem: string;
   token: string;
+  /** For clients in this process. */
+  local: LocalServer;
   /** Ends watches in order, waits for writes under way, closes the database. */
   stop(): Promise<void>;
 }
@@ -155,6 +159,17 @@ async function serve(
   const housekeeping = new Housekeeping({ store, writer, deleter, clock, logger });
   await ensureNamespaces(store, writer);
   const guard = new Guard(identity.token, hosts);
+  const handler = createRouter({
+    registry,
+    discovery: new Discovery(registry),
+    openApi: new OpenApi(registry, schemaOf, () => clock.nowMs()),
+    guard,
+    resources: new ResourceHandler({ store, writer, deleter, schemaOf, clock }),
+    watches,
+    podLogs: { store, source: options.podLogs, clock },
+    serviceProxy: createServiceProxy(options.serviceProxy ?? resolveFromStore(store)),
+    userName,
+  });
   const http = await startHttpServer({
     host,
     port: options.port,
@@ -163,17 +178,7 @@ async function serve(
     guard,
     clock,
     logger,
-    handler: createRouter({
-      registry,
-      discovery: new Discovery(registry),
-      openApi: new OpenApi(registry, schemaOf, () => clock.nowMs()),
-      guard,
-      resources: new ResourceHandler({ store, writer, deleter, schemaOf, clock }),
-      watches,
-      podLogs: { store, source: options.podLogs, clock },
-      serviceProxy: createServiceProxy(options.serviceProxy ?? resolveFromStore(store)),
-      userName,
-    }),
+    handler,
   });
   housekeeping.start();
   const url = `https://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
@@ -184,6 +189,7 @@ async function serve(
     kubeconfig: kubeconfigText({ url, caPem, token, userName }),
     caPem,
     token,
+    local: createLocalServer(handler, logger),
     async stop() {
       housekeeping.stop();
       watches.stop();

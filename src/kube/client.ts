@@ -118,7 +118,7 @@ class HttpKubeClient implements KubeClient {
     path: string,
     options: RawRequestOptions = {},
   ): Promise<RawResponse> {
-    const response = await this.#transport.open({
+    return this.#transport.open({
       method,
       path,
       body: options.body === undefined ? undefined : JSON.stringify(options.body),
@@ -126,11 +126,6 @@ class HttpKubeClient implements KubeClient {
       accept: options.accept,
       signal: options.signal,
     });
-    return {
-      status: response.statusCode ?? 0,
-      contentType: response.headers['content-type'] ?? '',
-      body: response,
-    };
   }
 
   close(): void {

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import type { Agent } from 'node:http';
 import { join } from 'node:path';
 import type { Clock } from '../clock/clock.ts';
+import type { LocalServer } from './local-server.ts';
 
 export interface KubeConnection {
   /** `https://host:port`, optionally with a path prefix; `http://` is accepted too (KN-1). */
@@ -24,6 +25,8 @@ export interface KubeConnection {
   freshHeaders?: (() => Promise<Readonly<Record<string, string>>>) | undefined;
   /** Replaces the client's own agent: only for proxies. */
   agent?: Agent | undefined;
+  /** The same server, in this process: asked first, for what it answers. */
+  local?: LocalServer | undefined;
   /** Default namespace of the context. */
   namespace?: string | undefined;
 }

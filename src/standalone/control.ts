@@ -90,7 +90,8 @@ async function start(
   const connection = { server: api.url, caPem: api.caPem, token: api.token };
   const kubeLogger = createLogger('kube');
   const userAgent = 'pilotlight-control';
-  const client = createKubeClient({ ...connection, clock, logger: kubeLogger, userAgent });
+  const { local } = api;
+  const client = createKubeClient({ ...connection, local, clock, logger: kubeLogger, userAgent });
   const informers = createInformerFactory(client, { clock, logger: kubeLogger, random });
   await bootstrap(client, { domain: settings.domain, nowMs: clock.nowMs() });
   await informers.start();

@@ -54,6 +54,8 @@ export interface Answer {
 export interface StartOptions {
   args?: string[];
   dataDir?: string;
+  /** `dist/main.js` of another checkout; by default this one's. */
+  main?: string;
   /** config-autoscaler keys for this run. */
   autoscaler?: Record<string, string>;
 }
@@ -77,9 +79,9 @@ export class Pilotlight {
   client!: KubeClient;
   readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 600 });
 
-  constructor(args: string[], dataDir: string) {
+  constructor(args: string[], dataDir: string, main = MAIN) {
     this.dataDir = dataDir;
-    this.child = spawn(process.execPath, [MAIN, 'up', '--data-dir', dataDir, ...args], {
+    this.child = spawn(process.execPath, [main, 'up', '--data-dir', dataDir, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: ROOT,
     });
@@ -197,7 +199,7 @@ export function temporaryFolder(): string {
 /** Starts `pilotlight up` on free ports with its own data directory and waits until it serves. */
 export async function startPilotlight(options: StartOptions = {}): Promise<Pilotlight> {
   const args = ['--port', '0', '--api-port', '0', '--log-format', 'json', ...(options.args ?? [])];
-  const pilotlight = new Pilotlight(args, options.dataDir ?? temporaryFolder());
+  const pilotlight = new Pilotlight(args, options.dataDir ?? temporaryFolder(), options.main);
   await pilotlight.whenReady();
   const autoscaler = options.autoscaler ?? FAST_AUTOSCALER;
   await configure(pilotlight, 'config-autoscaler', autoscaler);
