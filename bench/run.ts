@@ -31,6 +31,7 @@ interface Bench {
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   queueproxy: () => import('./queueproxy.ts'),
   activator: () => import('./activator.ts'),
+  apiserver: () => import('./apiserver.ts'),
   autoscaler: () => import('./autoscaler.ts'),
   coldstart: () => import('./coldstart.ts'),
   codec: () => import('./proxy/codec.ts'),
