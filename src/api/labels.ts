@@ -32,6 +32,7 @@ export const PROGRESS_DEADLINE_ANNOTATION = 'serving.knative.dev/progress-deadli
 export const DOMAIN_MAPPING_UID_LABEL = 'serving.knative.dev/domainMappingUID';
 export const DOMAIN_MAPPING_NAMESPACE_LABEL = 'serving.knative.dev/domainMappingNamespace';
 export const LABELER_FINALIZER = 'routes.serving.knative.dev';
+export const DOMAIN_MAPPING_FINALIZER = 'domainmappings.serving.knative.dev';
 
 /** Values of `routingState`. */
 export const ROUTING_STATE_PENDING = 'pending';
@@ -69,12 +70,20 @@ export const VISIBILITY_LABEL = 'networking.knative.dev/visibility';
 export const VISIBILITY_CLUSTER_LOCAL = 'cluster-local';
 export const WILDCARD_DOMAIN_LABEL = 'networking.knative.dev/wildcardDomain';
 export const CERTIFICATE_TYPE_LABEL = 'networking.knative.dev/certificate-type';
+/** Values of `certificate-type`. */
+export const EXTERNAL_DOMAIN_TYPE = 'external-domain';
+export const CLUSTER_LOCAL_DOMAIN_TYPE = 'cluster-local-domain';
+export const SYSTEM_INTERNAL_TYPE = 'system-internal';
+export const CERT_MANAGER_CLASS = 'cert-manager.certificate.networking.knative.dev';
+/** Certificates of this class are issued by our own authority. */
+export const PILOTLIGHT_CERTIFICATE_CLASS = 'pilotlight.certificate.networking.knative.dev';
 export const TRUST_BUNDLE_LABEL = 'networking.knative.dev/trust-bundle';
 
 // networking.internal.knative.dev
 export const ROLLOUT_ANNOTATION = 'networking.internal.knative.dev/rollout';
 export const TAG_TO_HOST_ANNOTATION = 'networking.internal.knative.dev/tag-to-host';
 export const INGRESS_LABEL = 'networking.internal.knative.dev/ingress';
+export const CERTIFICATE_UID_LABEL = 'networking.internal.knative.dev/certificate-uid';
 export const SKS_LABEL = 'networking.internal.knative.dev/serverlessservice';
 export const SERVICE_TYPE_LABEL = 'networking.internal.knative.dev/serviceType';
 export const SERVICE_TYPE_PUBLIC = 'Public';

@@ -45,6 +45,12 @@ export function serviceHostname(name: string, namespace: string, clusterDomain: 
   return `${name}.${namespace}.svc.${clusterDomain}`;
 }
 
+/** The names a host inside the cluster is called by, sorted: `h.ns`, `h.ns.svc`, all of it. */
+export function clusterLocalHosts(host: string): string[] {
+  const service = host.slice(0, host.indexOf('.svc.') + '.svc'.length);
+  return [service.slice(0, -'.svc'.length), service, host].sort();
+}
+
 /** Adler-32 of the UTF-8 bytes, unsigned; part of certificate names (CP-62). */
 export function adler32(text: string): number {
   const modulus = 65_521;

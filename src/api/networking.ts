@@ -80,17 +80,22 @@ export interface ServerlessService extends KubeObject {
   status?: ServerlessServiceStatus;
 }
 
+/** A path that an issuer wants served on port 80 to prove who owns the host. */
+export interface Http01Challenge {
+  url: string;
+  serviceName: string;
+  serviceNamespace: string;
+  servicePort: number | string;
+}
+
+export interface CertificateStatus extends CommonStatus {
+  notAfter?: string;
+  http01Challenges?: Http01Challenge[];
+}
+
 export interface Certificate extends KubeObject {
   spec: { dnsNames: string[]; domain?: string; secretName: string };
-  status?: CommonStatus & {
-    notAfter?: string;
-    http01Challenges?: {
-      url: string;
-      serviceName: string;
-      serviceNamespace: string;
-      servicePort: number | string;
-    }[];
-  };
+  status?: CertificateStatus;
 }
 
 export interface ClusterDomainClaim extends KubeObject {

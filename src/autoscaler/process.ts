@@ -196,7 +196,7 @@ async function joinGroup(
   const name = settings.configNames.leaderElection;
   const parsed = parseLeaderElectionConfig(await readMap(api.client, settings, name));
   if (!parsed.ok) throw new Error(`${name}: ${parsed.problems.join('; ')}`);
-  const { buckets: bucketCount, ...timings } = parsed.value;
+  const { buckets: bucketCount, leasePrefixes: _, ...timings } = parsed.value;
   const place = readStatefulPlace(env, { ...settings, bucketCount });
   const ownership: Ownership =
     place === null

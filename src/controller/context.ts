@@ -4,6 +4,7 @@ import type { Clock } from '../clock/clock.ts';
 import type { InformerFactory, KubeClient } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { ConfigStore } from './config-store.ts';
+import type { DigestResolver } from './revision/digest/queue.ts';
 
 export interface ControllerContext {
   readonly client: KubeClient;
@@ -14,6 +15,10 @@ export interface ControllerContext {
   readonly systemNamespace: string;
   readonly clusterDomain: string;
   readonly config: ConfigStore;
+  /** null = the node resolves images, and an image stands for itself (CP-164). */
+  readonly digests: DigestResolver | null;
+  /** Whether anything reads Image objects (CP-190). */
+  readonly hasImageCaches: boolean;
 }
 
 /** RFC 3339, UTC, whole seconds: the form of every timestamp this process writes into objects. */

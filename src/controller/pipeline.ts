@@ -6,9 +6,16 @@ import type { ConditionManager, ConditionSet } from '../api/conditions.ts';
 import type { ServingConfig } from '../api/config/registry.ts';
 import type { Kind } from '../api/kinds.ts';
 import type { EventRecorder } from '../kube/events.ts';
-import { type OwnCopy, runWithStatus, type StatusObject, stepError } from '../kube/status-pass.ts';
-import type { Lister, ReconcileResult, Reconciler } from '../kube/types.ts';
+import {
+  messageOf,
+  type OwnCopy,
+  runWithStatus,
+  type StatusObject,
+  stepError,
+} from '../kube/status-pass.ts';
+import { isConflict, type Lister, type ReconcileResult, type Reconciler } from '../kube/types.ts';
 import type { ControllerContext } from './context.ts';
+import { addFinalizer, hasFinalizer, removeFinalizer } from './finalizers.ts';
 
 /** One run over one object. */
 export interface Pass {
@@ -21,7 +28,7 @@ export interface Pass {
 export interface PipelineOptions<T extends StatusObject> {
   kind: Kind;
   conditionSet: ConditionSet;
-  lister: Lister<T>;
+  lister: Pick<Lister<T>, 'getByKey'>;
   recorder: EventRecorder;
   /**
    * Changes `object.status`; what it throws is reported and retried after the status is written.
@@ -29,6 +36,8 @@ export interface PipelineOptions<T extends StatusObject> {
   reconcileKind(object: OwnCopy<T>, pass: Pass): Promise<ReconcileResult | undefined>;
   /** The object is gone from the cache. */
   forget?(key: string): void;
+  /** CP-21: held on every object; `clean` runs once its deletion was asked for. */
+  finalizer?: { readonly name: string; clean(object: T, config: ServingConfig): Promise<void> };
 }
 
 export class StatusPipeline<T extends StatusObject> implements Reconciler {
@@ -42,17 +51,37 @@ export class StatusPipeline<T extends StatusObject> implements Reconciler {
 
   async reconcile(key: string): Promise<ReconcileResult | undefined> {
     const { kind, conditionSet, lister, recorder, reconcileKind, forget } = this.#options;
-    const cached = lister.getByKey(key);
+    let cached = lister.getByKey(key);
     if (cached === undefined) {
       forget?.(key);
       return undefined;
     }
-    if (cached.metadata.deletionTimestamp !== undefined) return undefined;
     const { client, clock, config } = this.#context;
     const deps = { client, clock, recorder };
+    if (cached.metadata.deletionTimestamp !== undefined) return this.#finalize(cached);
+    const { finalizer } = this.#options;
+    if (finalizer !== undefined && !hasFinalizer(cached, finalizer.name)) {
+      const held = await addFinalizer(deps, kind, cached, finalizer.name);
+      if (held === null) return undefined;
+      cached = held;
+    }
     return runWithStatus(deps, kind, conditionSet, cached, (object, conditions, nowMs) =>
       reconcileKind(object, { conditions, config: config.current, nowMs }),
     );
+  }
+
+  /** The finalizer stays until the cleaning succeeded. */
+  async #finalize(object: T): Promise<undefined> {
+    const { kind, recorder, finalizer } = this.#options;
+    if (finalizer === undefined || !hasFinalizer(object, finalizer.name)) return;
+    const { client, config } = this.#context;
+    try {
+      await finalizer.clean(object, config.current);
+    } catch (error) {
+      if (!isConflict(error)) recorder.warning(object, 'InternalError', messageOf(error));
+      throw error;
+    }
+    await removeFinalizer({ client, recorder }, kind, object, finalizer.name);
   }
 }
 

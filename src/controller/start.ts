@@ -2,31 +2,43 @@
 // kind looks at a handler that wakes the right keys (CP-10, CP-11). Nothing else lives here.
 
 import type { PodAutoscaler } from '../api/autoscaling.ts';
-import { findCondition, READY } from '../api/conditions.ts';
 import type { ConfigMember } from '../api/config/registry.ts';
 import type { CoreService, Deployment, Endpoints, Pod } from '../api/core.ts';
 import * as kinds from '../api/kinds.ts';
 import {
   ACTIVATOR_SERVICE,
-  REVISION_LABEL,
   SERVICE_TYPE_LABEL,
   SERVICE_TYPE_PRIVATE,
   SKS_LABEL,
 } from '../api/labels.ts';
-import type { Ingress, ServerlessService } from '../api/networking.ts';
-import { controllerOf, joinKey, type KubeObject, objectKey } from '../api/objects.ts';
+import type { Certificate, Ingress, ServerlessService } from '../api/networking.ts';
+import { joinKey, type KubeObject, objectKey } from '../api/objects.ts';
 import type { Configuration, KnativeService, Revision, Route } from '../api/serving.ts';
 import type { Clock } from '../clock/clock.ts';
 import { Controller } from '../kube/controller.ts';
-import { deepEqual } from '../kube/equal.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { ChangeHandler, InformerFactory, KubeClient, Reconciler } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { IssuedCertificate } from './certmanager/kinds.ts';
+import { createCertManagerReconciler, HTTP_DOMAIN_LABEL } from './certmanager/reconciler.ts';
 import { ConfigStore } from './config-store.ts';
 import { createConfigurationReconciler } from './configuration/reconciler.ts';
 import type { ControllerContext } from './context.ts';
+import { createDomainMappingReconciler } from './domainmapping/reconciler.ts';
+import { domainReferenceKey, TRACKED_KINDS } from './domainmapping/reference.ts';
+import {
+  enqueueChange,
+  enqueueFailingPod,
+  enqueueObservers,
+  enqueueOwner,
+  unlessMinor,
+} from './event-handlers.ts';
 import { RevisionGc } from './gc/reconciler.ts';
+import { createIssuerReconciler } from './issuer/reconciler.ts';
 import { LabelerReconciler } from './labeler/reconciler.ts';
+import { type Leadership, soleLeadership } from './leadership.ts';
+import { createNamespaceCertificateReconciler } from './namespacecertificate/reconciler.ts';
+import type { DigestResolver } from './revision/digest/queue.ts';
 import { createRevisionReconciler } from './revision/reconciler.ts';
 import { createRouteReconciler, referenceKey } from './route/reconciler.ts';
 import { createServerlessServiceReconciler } from './serverlessservice/reconciler.ts';
@@ -42,6 +54,14 @@ export interface ControllerRoleOptions {
   random: () => number;
   systemNamespace: string;
   clusterDomain: string;
+  /** Absent = this process is the only controller. */
+  leadership?: Leadership;
+  /** Absent = images are what the node makes of them; nothing is resolved. */
+  digests?: DigestResolver;
+  /** Whether the API has Image objects and something that reads them (CP-190). */
+  hasImageCaches?: boolean;
+  /** Whether the API has cert-manager's kinds and the config asked for TLS at the start (CP-2). */
+  hasCertManager?: boolean;
 }
 
 export interface ControllerRole {
@@ -55,6 +75,11 @@ interface Loop {
   recorder: EventRecorder | null;
 }
 
+interface Made {
+  reconciler: Reconciler;
+  recorder: EventRecorder | null;
+}
+
 /** Wires all control loops; they begin to work once every cache they read is filled. */
 export function startController(options: ControllerRoleOptions): ControllerRole {
   const wiring = new Wiring(options);
@@ -62,6 +87,8 @@ export function startController(options: ControllerRoleOptions): ControllerRole 
   wiring.wireRevisions();
   wiring.wireRoutes();
   wiring.wireServerlessServices();
+  wiring.wireDomainMappings();
+  wiring.wireCertificates(options.hasCertManager ?? false);
   wiring.start();
   return { config: wiring.config, stop: () => wiring.stop() };
 }
@@ -69,6 +96,7 @@ export function startController(options: ControllerRoleOptions): ControllerRole 
 class Wiring {
   readonly config: ConfigStore;
   readonly #context: ControllerContext;
+  readonly #leadership: Leadership;
   readonly #loops: Loop[] = [];
   readonly #removers: (() => void)[] = [];
   /** Everything read here, the config maps included. */
@@ -76,56 +104,72 @@ class Wiring {
 
   constructor(options: ControllerRoleOptions) {
     this.config = new ConfigStore(options);
-    this.#context = { ...options, config: this.config };
+    this.#leadership = options.leadership ?? soleLeadership();
+    const { digests = null, hasImageCaches = false } = options;
+    this.#context = { ...options, config: this.config, digests, hasImageCaches };
   }
 
   wireServices(): void {
-    const services = this.#loop('service', createServiceReconciler(this.#context));
+    const services = this.#loop(
+      'service',
+      kinds.KnativeService,
+      createServiceReconciler(this.#context),
+    );
     this.#watch<KnativeService>(kinds.KnativeService, enqueueChange(services));
     this.#watch<Configuration>(kinds.Configuration, enqueueOwner(services, 'Service'));
     this.#watch<Route>(kinds.Route, enqueueOwner(services, 'Service'));
 
     const made = createConfigurationReconciler(this.#context);
-    const configurations = this.#loop('configuration', made);
+    const configurations = this.#loop('configuration', kinds.Configuration, made);
     this.#watch<Configuration>(kinds.Configuration, enqueueChange(configurations));
     const toConfigurations = enqueueOwner<Revision>(configurations, 'Configuration');
     this.#watch<Revision>(kinds.Revision, unlessMinor(toConfigurations));
 
-    const gc = this.#loop('gc', { reconciler: new RevisionGc(this.#context), recorder: null });
+    const collector = { reconciler: new RevisionGc(this.#context), recorder: null };
+    const gc = this.#loop('gc', kinds.Configuration, collector);
     this.#watch<Configuration>(kinds.Configuration, enqueueChange(gc));
     this.#watch<Revision>(kinds.Revision, unlessMinor(enqueueOwner(gc, 'Configuration')));
     this.#resync(gc, kinds.Configuration, ['gc']);
   }
 
   wireRevisions(): void {
-    const revisions = this.#loop('revision', createRevisionReconciler(this.#context));
+    const tracker = new ReferenceTracker();
+    const made = createRevisionReconciler(this.#context, tracker);
+    const revisions = this.#loop('revision', kinds.Revision, made);
     this.#watch<Revision>(kinds.Revision, enqueueChange(revisions));
     this.#watch<Deployment>(kinds.Deployment, enqueueOwner(revisions, 'Revision'));
     this.#watch<PodAutoscaler>(kinds.PodAutoscaler, enqueueOwner(revisions, 'Revision'));
     this.#watch<Pod>(kinds.Pod, enqueueFailingPod(revisions));
+    const certificateKey = ({ metadata }: KubeObject): string =>
+      `Certificate/${joinKey(metadata.namespace, metadata.name)}`;
+    this.#watch(kinds.Certificate, enqueueObservers(revisions, tracker, certificateKey));
+    this.#kinds.add(kinds.Namespace);
+    if (this.#context.hasImageCaches) this.#kinds.add(kinds.Image);
+    this.#context.digests?.onSettled((key) => revisions.enqueue(key));
     this.#resync(revisions, kinds.Revision, ['network', 'observability', 'deployment', 'defaults']);
   }
 
   wireRoutes(): void {
     const tracker = new ReferenceTracker();
     const made = createRouteReconciler(this.#context, tracker);
-    const routes = this.#loop('route', made);
+    const routes = this.#loop('route', kinds.Route, made);
     this.#watch<Route>(kinds.Route, enqueueChange(routes));
     this.#watch<CoreService>(kinds.CoreService, enqueueOwner(routes, 'Route'));
     this.#watch<Ingress>(kinds.Ingress, enqueueOwner(routes, 'Route'));
+    this.#watch<Certificate>(kinds.Certificate, enqueueOwner(routes, 'Route'));
     this.#watchReferences(routes, tracker);
     this.#resync(routes, kinds.Route, ['network', 'domain']);
 
     const labels = new ReferenceTracker();
     const reconciler = new LabelerReconciler(this.#context, made.recorder, labels);
-    const labeler = this.#loop('labeler', { reconciler, recorder: null });
+    const labeler = this.#loop('labeler', kinds.Route, { reconciler, recorder: null });
     this.#watch<Route>(kinds.Route, enqueueChange(labeler));
     this.#watchReferences(labeler, labels);
   }
 
   wireServerlessServices(): void {
     const made = createServerlessServiceReconciler(this.#context);
-    const controller = this.#loop('serverlessservice', made);
+    const controller = this.#loop('serverlessservice', kinds.ServerlessService, made);
     const kind = kinds.ServerlessService;
     this.#watch<ServerlessService>(kind, enqueueChange(controller));
     this.#watch<CoreService>(kinds.CoreService, enqueueOwner(controller, 'ServerlessService'));
@@ -144,6 +188,56 @@ class Wiring {
     });
   }
 
+  wireDomainMappings(): void {
+    const tracker = new ReferenceTracker();
+    const made = createDomainMappingReconciler(this.#context, tracker);
+    const mappings = this.#loop('domainmapping', kinds.DomainMapping, made);
+    this.#watch(kinds.DomainMapping, enqueueChange(mappings));
+    this.#watch<Ingress>(kinds.Ingress, enqueueOwner(mappings, 'DomainMapping'));
+    this.#watch<Certificate>(kinds.Certificate, enqueueOwner(mappings, 'DomainMapping'));
+    for (const kind of TRACKED_KINDS) {
+      const keyOf = ({ metadata }: KubeObject): string =>
+        domainReferenceKey(kind, metadata.namespace, metadata.name);
+      this.#watch(kind, enqueueObservers(mappings, tracker, keyOf));
+    }
+    const { lister } = this.#context.informers.informer(kinds.DomainMapping);
+    this.#watch(kinds.ClusterDomainClaim, (current, previous) => {
+      const { name } = (current ?? previous)!.metadata;
+      for (const each of lister.list()) {
+        if (each.metadata.name === name) mappings.enqueue(objectKey(each));
+      }
+    });
+    this.#resync(mappings, kinds.DomainMapping, ['network']);
+  }
+
+  wireCertificates(hasCertManager: boolean): void {
+    const namespaces = this.#loop(
+      'namespacecertificate',
+      kinds.Namespace,
+      createNamespaceCertificateReconciler(this.#context),
+    );
+    this.#watch(kinds.Namespace, enqueueChange(namespaces));
+    this.#watch<Certificate>(kinds.Certificate, enqueueOwner(namespaces, 'Namespace'));
+    this.#resync(namespaces, kinds.Namespace, ['network', 'domain']);
+
+    const made = createIssuerReconciler(this.#context);
+    const issuer = this.#loop('issuer', kinds.Certificate, made);
+    this.#watch(kinds.Certificate, enqueueChange(issuer));
+    if (hasCertManager) this.#wireCertManager();
+  }
+
+  #wireCertManager(): void {
+    const tracker = new ReferenceTracker();
+    const made = createCertManagerReconciler(this.#context, tracker);
+    const certificates = this.#loop('certificate', kinds.Certificate, made);
+    this.#watch(kinds.Certificate, enqueueChange(certificates));
+    this.#watch(IssuedCertificate, enqueueOwner(certificates, 'Certificate'));
+    const solverKey = ({ metadata }: KubeObject): string =>
+      joinKey(metadata.namespace, metadata.labels?.[HTTP_DOMAIN_LABEL] ?? '');
+    this.#watch(kinds.CoreService, enqueueObservers(certificates, tracker, solverKey));
+    this.#resync(certificates, kinds.Certificate, ['certmanager']);
+  }
+
   /** Half-filled caches would look like missing objects, so nothing runs before all are there. */
   start(): void {
     const synced = [...this.#kinds].map((kind) =>
@@ -151,23 +245,33 @@ class Wiring {
     );
     void Promise.all(synced).then(() => {
       for (const { controller } of this.#loops) controller.start();
+      this.#leadership.start();
     });
   }
 
   async stop(): Promise<void> {
     for (const remove of this.#removers) remove();
     this.config.stop();
+    this.#context.digests?.stop();
     await Promise.all(this.#loops.map(({ controller }) => controller.stop()));
+    await this.#leadership.stop();
     await Promise.all(this.#loops.map(({ recorder }) => recorder?.stop()));
   }
 
-  #loop(
-    name: string,
-    made: { reconciler: Reconciler; recorder: EventRecorder | null },
-  ): Controller {
-    const { clock, logger, random } = this.#context;
-    const controller = new Controller({ name, reconciler: made.reconciler, clock, logger, random });
-    this.#loops.push({ controller, recorder: made.recorder });
+  /** `kind` is what the keys of the loop are of: all of it is looked at when leadership is gained. */
+  #loop(name: string, kind: kinds.Kind, { reconciler, recorder }: Made): Controller {
+    const { clock, logger, random, informers } = this.#context;
+    const leadership = this.#leadership;
+    const led: Reconciler = {
+      reconcile: async (key) =>
+        leadership.owns(name, key) ? reconciler.reconcile(key) : undefined,
+    };
+    const controller = new Controller({ name, reconciler: led, clock, logger, random });
+    const { lister } = informers.informer(kind);
+    leadership.join(name, () => {
+      for (const object of lister.list()) controller.enqueue(objectKey(object));
+    });
+    this.#loops.push({ controller, recorder });
     return controller;
   }
 
@@ -180,12 +284,9 @@ class Wiring {
   #watchReferences(controller: Controller, tracker: ReferenceTracker): void {
     for (const kind of [kinds.Configuration, kinds.Revision]) {
       const name = kind.kind === 'Revision' ? 'Revision' : 'Configuration';
-      const wake: ChangeHandler<KubeObject> = (current, previous) => {
-        const { metadata } = (current ?? previous)!;
-        const key = referenceKey(name, metadata.namespace, metadata.name);
-        for (const observer of tracker.observersOf(key)) controller.enqueue(observer);
-      };
-      this.#watch<KubeObject>(kind, unlessMinor(wake));
+      const keyOf = ({ metadata }: KubeObject): string =>
+        referenceKey(name, metadata.namespace, metadata.name);
+      this.#watch(kind, unlessMinor(enqueueObservers(controller, tracker, keyOf)));
     }
   }
 
@@ -198,71 +299,4 @@ class Wiring {
     });
     this.#removers.push(remove);
   }
-}
-
-/**
- * Drops changes only the user looks at, such as replica counts: they come several times during
- * a wake from zero, and everything that depends on the object would run for nothing.
- */
-function unlessMinor<T extends KubeObject>(handler: ChangeHandler<T>): ChangeHandler<T> {
-  return (current, previous) => {
-    if (current !== null && previous !== null && deepEqual(outline(current), outline(previous))) {
-      return;
-    }
-    handler(current, previous);
-  };
-}
-
-function outline(object: KubeObject & { status?: Configuration['status'] }): unknown[] {
-  const { uid, generation, deletionTimestamp, labels, annotations } = object.metadata;
-  const { observedGeneration, latestCreatedRevisionName, latestReadyRevisionName } =
-    object.status ?? {};
-  return [
-    [uid, generation, deletionTimestamp, labels, annotations],
-    [observedGeneration, latestCreatedRevisionName, latestReadyRevisionName],
-    findCondition(object, READY),
-  ];
-}
-
-function enqueueChange<T extends KubeObject>(controller: Controller): ChangeHandler<T> {
-  return (current, previous) => controller.enqueue(objectKey((current ?? previous)!));
-}
-
-function enqueueOwner<T extends KubeObject>(
-  controller: Controller,
-  ownerKind: string,
-): ChangeHandler<T> {
-  return (current, previous) => {
-    const child = (current ?? previous)!;
-    const owner = controllerOf(child);
-    if (owner?.kind === ownerKind)
-      controller.enqueue(joinKey(child.metadata.namespace, owner.name));
-  };
-}
-
-/** Pods come and go often; what matters is when a container not ready says why (CP-185). */
-function enqueueFailingPod(controller: Controller): ChangeHandler<Pod> {
-  return (current, previous) => {
-    const revision = current?.metadata.labels?.[REVISION_LABEL];
-    if (current === null || !revision) return;
-    const states = failures(current);
-    if (states.length === 0 || deepEqual(states, failures(previous))) return;
-    controller.enqueue(joinKey(current.metadata.namespace, revision));
-  };
-}
-
-/** A container waits like this on its normal way up. */
-const STARTING_REASONS = new Set(['', 'ContainerCreating', 'PodInitializing']);
-
-function failures(pod: Pod | null): unknown[] {
-  const scheduled = pod?.status?.conditions?.filter(
-    ({ type, status }) => type === 'PodScheduled' && status === 'False',
-  );
-  const containers = (pod?.status?.containerStatuses ?? [])
-    .filter(({ ready, state, lastState }) => {
-      const isStuck = state?.waiting && !STARTING_REASONS.has(state.waiting.reason ?? '');
-      return !ready && (isStuck || state?.terminated || lastState?.terminated);
-    })
-    .map(({ name, state, lastState }) => [name, state?.waiting, state?.terminated, lastState]);
-  return [...(scheduled ?? []), ...containers];
 }

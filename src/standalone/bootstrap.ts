@@ -7,7 +7,11 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigMap, CoreService, Endpoints, findKind, Namespace, Node } from '../api/kinds.ts';
-import { ACTIVATOR_SERVICE, SYSTEM_NAMESPACE } from '../api/labels.ts';
+import {
+  ACTIVATOR_SERVICE,
+  PILOTLIGHT_CERTIFICATE_CLASS,
+  SYSTEM_NAMESPACE,
+} from '../api/labels.ts';
 import type { KubeObject } from '../api/objects.ts';
 import { loadManifests } from '../cli/manifests.ts';
 import type { KubeClient } from '../kube/types.ts';
@@ -16,6 +20,13 @@ import { timestamp } from '../node/pod-status.ts';
 import { createIfMissing } from './system-services.ts';
 
 const NAMESPACES = ['default', SYSTEM_NAMESPACE];
+/** One person owns the machine, and nobody else issues certificates on it. */
+const LOCAL_SETTINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'config-network': {
+    'autocreate-cluster-domain-claims': 'true',
+    'certificate-class': PILOTLIGHT_CERTIFICATE_CLASS,
+  },
+};
 /** Beside `dist/` in a checkout and in the image. */
 const CONFIG_FOLDER = fileURLToPath(new URL('../../config/', import.meta.url));
 
@@ -46,9 +57,16 @@ function stockObjects() {
   return loadManifests(files.map((name) => join(CONFIG_FOLDER, name))).flatMap(
     ({ object: stock }) => {
       const kind = findKind(stock.apiVersion, stock.kind);
-      return kind === ConfigMap ? [{ kind, object: stock }] : [];
+      return kind === ConfigMap ? [{ kind, object: withLocalSettings(stock) }] : [];
     },
   );
+}
+
+function withLocalSettings(stock: KubeObject & { data?: Record<string, string> }): KubeObject {
+  return {
+    ...stock,
+    data: { ...stock.data, ...LOCAL_SETTINGS[stock.metadata.name] },
+  } as KubeObject;
 }
 
 /** Empty until the data plane fills it in: "no activator yet" is not "no such Service" (CP-518). */

@@ -102,6 +102,11 @@ export function parseBoolean(text: string): boolean {
   throw new Error(`strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`);
 }
 
+/** Whether an annotation says yes; what is no boolean says no. */
+export function isTrueAnnotation(text: string | undefined): boolean {
+  return text !== undefined && TRUE_WORDS.has(text);
+}
+
 export function parseInteger(text: string): number {
   const quoted = JSON.stringify(text);
   if (!/^[-+]?\d+$/.test(text)) {

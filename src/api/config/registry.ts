@@ -4,11 +4,13 @@
 
 import { INGRESS_CLASS } from '../labels.ts';
 import { type AutoscalerConfig, parseAutoscalerConfig } from './autoscaler.ts';
+import { type CertManagerConfig, parseCertManagerConfig } from './certmanager.ts';
 import { type DefaultsConfig, parseDefaultsConfig } from './defaults.ts';
 import { type DeploymentConfig, parseDeploymentConfig } from './deployment.ts';
 import { type DomainConfig, parseDomainConfig } from './domain.ts';
 import { type FeaturesConfig, parseFeaturesConfig } from './features.ts';
 import { type GcConfig, parseGcConfig } from './gc.ts';
+import { type LeaderElectionConfig, parseLeaderElectionConfig } from './leader-election.ts';
 import { type LoggingConfig, parseLoggingConfig } from './logging.ts';
 import { type NetworkConfig, parseNetworkConfig } from './network.ts';
 import { type ObservabilityConfig, parseObservabilityConfig } from './observability.ts';
@@ -17,11 +19,14 @@ import { type ConfigMapData, errorText, type ParsedConfig } from './reader.ts';
 /** One consistent snapshot; every member is frozen and replaced as a whole. */
 export interface ServingConfig {
   readonly autoscaler: AutoscalerConfig;
+  readonly certmanager: CertManagerConfig;
   readonly defaults: DefaultsConfig;
   readonly deployment: DeploymentConfig;
   readonly domain: DomainConfig;
   readonly features: FeaturesConfig;
   readonly gc: GcConfig;
+  /** Read at the start of a process; a later change is for the next one. */
+  readonly leaderElection: LeaderElectionConfig;
   readonly logging: LoggingConfig;
   readonly network: NetworkConfig;
   readonly observability: ObservabilityConfig;
@@ -43,7 +48,8 @@ function row<M extends ConfigMember>(
   parse: ConfigMapRow<M>['parse'],
   stock: ConfigMapData = {},
 ): ConfigMapRow<M> {
-  return { member, name: `config-${member}`, stock, parse };
+  const words = member.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return { member, name: `config-${words}`, stock, parse };
 }
 
 function parseAutoscaler(data: ConfigMapData | undefined): ParsedConfig<AutoscalerConfig> {
@@ -56,11 +62,13 @@ function parseAutoscaler(data: ConfigMapData | undefined): ParsedConfig<Autoscal
 
 export const CONFIG_MAPS: readonly ConfigMapRow[] = [
   row('autoscaler', parseAutoscaler),
+  row('certmanager', parseCertManagerConfig),
   row('defaults', parseDefaultsConfig),
   row('deployment', parseDeploymentConfig, { 'queue-sidecar-image': 'pilotlight/queue-proxy' }),
   row('domain', parseDomainConfig, { localhost: '' }),
   row('features', parseFeaturesConfig),
   row('gc', parseGcConfig),
+  row('leaderElection', parseLeaderElectionConfig),
   row('logging', parseLoggingConfig),
   row('network', parseNetworkConfig, { 'ingress-class': INGRESS_CLASS }),
   row('observability', parseObservabilityConfig),

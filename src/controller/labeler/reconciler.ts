@@ -8,9 +8,9 @@ import * as kinds from '../../api/kinds.ts';
 import { LABELER_FINALIZER, ROUTING_STATE_ACTIVE, ROUTING_STATE_LABEL } from '../../api/labels.ts';
 import type { Configuration, Revision, Route } from '../../api/serving.ts';
 import type { EventRecorder } from '../../kube/events.ts';
-import { messageOf } from '../../kube/status-pass.ts';
-import { isConflict, isNotFound, type Lister, type Reconciler } from '../../kube/types.ts';
+import { isNotFound, type Lister, type Reconciler } from '../../kube/types.ts';
 import { type ControllerContext, timestamp } from '../context.ts';
+import { addFinalizer, hasFinalizer, removeFinalizer } from '../finalizers.ts';
 import { wrapError } from '../pipeline.ts';
 import { referenceKey } from '../route/reconciler.ts';
 import type { ReferenceTracker } from '../tracker.ts';
@@ -42,17 +42,15 @@ export class LabelerReconciler implements Reconciler {
       this.#tracker.forget(key);
       return;
     }
-    const hasFinalizer = route.metadata.finalizers?.includes(LABELER_FINALIZER) ?? false;
+    const deps = { client: this.#context.client, recorder: this.#recorder };
+    const isHeld = hasFinalizer(route, LABELER_FINALIZER);
     if (route.metadata.deletionTimestamp !== undefined) {
-      if (!hasFinalizer) return;
+      if (!isHeld) return;
       await this.#clear(route, NOTHING);
-      await this.#patchFinalizers(route, without(route.metadata.finalizers ?? []));
+      await removeFinalizer(deps, kinds.Route, route, LABELER_FINALIZER);
       return;
     }
-    if (!hasFinalizer) {
-      const finalizers = [...(route.metadata.finalizers ?? []), LABELER_FINALIZER];
-      await this.#patchFinalizers(route, finalizers);
-    }
+    if (!isHeld) await addFinalizer(deps, kinds.Route, route, LABELER_FINALIZER);
     await this.#label(key, route);
   }
 
@@ -116,27 +114,6 @@ export class LabelerReconciler implements Reconciler {
       throw wrapError(step, error);
     }
   }
-
-  /** CP-22. */
-  async #patchFinalizers(route: Route, finalizers: string[]): Promise<void> {
-    const { namespace, name, resourceVersion } = route.metadata;
-    const body = { metadata: { finalizers, resourceVersion } };
-    try {
-      await this.#context.client.patch(kinds.Route, { namespace, name }, { type: 'merge', body });
-      this.#recorder.normal(route, 'FinalizerUpdate', `Updated "${name}" finalizers`);
-    } catch (error) {
-      if (isNotFound(error)) return;
-      if (!isConflict(error)) {
-        const text = `Failed to update finalizers for "${name}": ${messageOf(error)}`;
-        this.#recorder.warning(route, 'FinalizerUpdateFailed', text);
-      }
-      throw error;
-    }
-  }
-}
-
-function without(finalizers: readonly string[]): string[] {
-  return finalizers.filter((finalizer) => finalizer !== LABELER_FINALIZER);
 }
 
 /** Ready or failed for its current generation: what it no longer uses can be let go. */

@@ -1,11 +1,10 @@
 // Revision -> Deployment and PodAutoscaler, and from both what state it is in (CP-160 to CP-195).
-// Images are not resolved here: the node maps image names to programs, so the digest of an image is
-// its own name, and a name nobody knows comes back as a failing container. No Image objects are
-// made (CP-190): nothing caches images.
+// Where the node maps image names to programs nothing is resolved: the digest of an image is its own
+// name, and a name nobody knows comes back as a failing container.
 
 import type { PodAutoscaler } from '../../api/autoscaling.ts';
 import { CONDITION_SETS, READY } from '../../api/conditions.ts';
-import type { Container, Deployment, Pod } from '../../api/core.ts';
+import type { Deployment, Pod } from '../../api/core.ts';
 import * as kinds from '../../api/kinds.ts';
 import {
   AUTOSCALING_CLASS_ANNOTATION,
@@ -13,15 +12,20 @@ import {
   REVISION_UID_LABEL,
 } from '../../api/labels.ts';
 import { deploymentName } from '../../api/naming.ts';
-import { objectKey } from '../../api/objects.ts';
-import type { Revision, RevisionContainerStatus, RevisionStatus } from '../../api/serving.ts';
+import type { Certificate } from '../../api/networking.ts';
+import { joinKey, type KubeObject, objectKey } from '../../api/objects.ts';
+import type { Revision } from '../../api/serving.ts';
 import { EventRecorder } from '../../kube/events.ts';
 import type { OwnCopy } from '../../kube/status-pass.ts';
 import type { Lister, Reconciler } from '../../kube/types.ts';
+import type { CertificateWriter } from '../certificate/ensure.ts';
 import { createOrGet, isControlledBy } from '../children.ts';
 import type { ControllerContext } from '../context.ts';
 import { type Pass, StatusPipeline, wrapError } from '../pipeline.ts';
+import type { ReferenceTracker } from '../tracker.ts';
+import { givenStatuses, hasContainerStatuses } from './container-statuses.ts';
 import { DeploymentHashes } from './deployment-hashes.ts';
+import { DigestError } from './digest/queue.ts';
 import {
   CONTAINER_HEALTHY,
   DEPLOYING,
@@ -31,12 +35,15 @@ import {
   markPodFailure,
   RESOURCES_AVAILABLE,
 } from './health.ts';
+import { ensureQueueProxyCertificate } from './queue-proxy-certificate.ts';
 import { makeDeployment, updatedDeployment } from './resources/deployment.ts';
+import { type Image, makeImages } from './resources/image-cache.ts';
 import {
   makePodAutoscaler,
   reachabilityOf,
   updatedPodAutoscaler,
 } from './resources/pod-autoscaler.ts';
+import { SERVING_CERTS_SECRET } from './resources/volumes.ts';
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: the placeholder is written so in the map
 const UID_PLACEHOLDER = '${REVISION_UID}';
@@ -49,12 +56,20 @@ export class RevisionReconciler {
   readonly #deployments: Lister<Deployment>;
   readonly #autoscalers: Lister<PodAutoscaler>;
   readonly #pods: Lister<Pod>;
+  readonly #images: Lister<Image> | null;
+  readonly #certificates: CertificateWriter & { readonly namespaces: Lister<KubeObject> };
+  readonly #tracker: ReferenceTracker;
   readonly #hashes: DeploymentHashes;
 
-  constructor(context: ControllerContext, recorder: EventRecorder) {
-    const { informers } = context;
+  constructor(context: ControllerContext, recorder: EventRecorder, tracker: ReferenceTracker) {
+    const { client, informers } = context;
     this.#context = context;
     this.#recorder = recorder;
+    this.#tracker = tracker;
+    this.#images = context.hasImageCaches ? informers.informer<Image>(kinds.Image).lister : null;
+    const certificates = informers.informer<Certificate>(kinds.Certificate).lister;
+    const namespaces = informers.informer<KubeObject>(kinds.Namespace).lister;
+    this.#certificates = { client, recorder, certificates, namespaces };
     this.#hashes = new DeploymentHashes(context.systemNamespace);
     this.#deployments = informers.informer<Deployment>(kinds.Deployment).lister;
     this.#autoscalers = informers.informer<PodAutoscaler>(kinds.PodAutoscaler).lister;
@@ -65,8 +80,10 @@ export class RevisionReconciler {
   async reconcileKind(revision: OwnRevision, pass: Pass): Promise<undefined> {
     const wasReady = pass.conditions.get(READY)?.status === 'True';
     setLogUrl(revision, pass.config.observability.loggingUrlTemplate);
-    setContainerStatuses(revision);
+    if (!this.#resolveImages(revision, pass)) return;
+    if (pass.config.network.systemInternalTls) await this.#reconcileCertificate(revision, pass);
     const deployment = await this.#reconcileDeployment(revision, pass);
+    if (this.#images !== null) await this.#reconcileImages(revision, this.#images);
     await this.#reconcileAutoscaler(revision, deployment, pass);
     if (!wasReady && pass.conditions.get(READY)?.status === 'True') {
       const text = 'Revision becomes ready upon all resources being ready';
@@ -76,6 +93,60 @@ export class RevisionReconciler {
 
   forget(key: string): void {
     this.#hashes.forget(key);
+    this.#tracker.forget(key);
+    this.#context.digests?.forget(key);
+  }
+
+  /** CP-162, CP-163: false while digests are being looked up. */
+  #resolveImages(revision: OwnRevision, { config, conditions }: Pass): boolean {
+    const { digests } = this.#context;
+    const key = objectKey(revision);
+    if (hasContainerStatuses(revision)) {
+      digests?.forget(key);
+      return true;
+    }
+    if (digests === null) {
+      Object.assign(revision.status, givenStatuses(revision));
+      return true;
+    }
+    try {
+      const found = digests.resolve(key, revision, config.deployment);
+      if (found === null) {
+        conditions.markUnknown(RESOURCES_AVAILABLE, 'ResolvingDigests');
+        return false;
+      }
+      revision.status.containerStatuses = found.containerStatuses;
+      if (found.initContainerStatuses.length > 0) {
+        revision.status.initContainerStatuses = found.initContainerStatuses;
+      }
+      return true;
+    } catch (error) {
+      if (error instanceof DigestError) {
+        conditions.markFalse(CONTAINER_HEALTHY, 'ContainerMissing', error.message);
+      }
+      throw error;
+    }
+  }
+
+  /** CP-170. */
+  async #reconcileCertificate(revision: OwnRevision, { config }: Pass): Promise<void> {
+    const key = certificateKey(revision.metadata.namespace);
+    this.#tracker.track(objectKey(revision), [key]);
+    const { certificateClass } = config.network;
+    await ensureQueueProxyCertificate(this.#certificates, revision, certificateClass);
+  }
+
+  /** CP-190: never updated, whoever owns them. */
+  async #reconcileImages(revision: OwnRevision, images: Lister<Image>): Promise<void> {
+    for (const image of makeImages(revision)) {
+      const { namespace, name } = image.metadata;
+      if (images.get(namespace, name) !== undefined) continue;
+      try {
+        await createOrGet(this.#context.client, kinds.Image, image);
+      } catch (error) {
+        throw wrapError(`failed to create image cache "${name}"`, error);
+      }
+    }
   }
 
   /** CP-175. */
@@ -173,22 +244,9 @@ function setLogUrl(revision: OwnRevision, template: string): void {
   else revision.status.logUrl = template.replaceAll(UID_PLACEHOLDER, revision.metadata.uid ?? '');
 }
 
-/** CP-162, CP-163: done once; the image as given stands for itself. */
-function setContainerStatuses(revision: OwnRevision): void {
-  const { spec, status } = revision;
-  const initContainers = spec.initContainers ?? [];
-  const known =
-    (status.containerStatuses?.length ?? 0) + (status.initContainerStatuses?.length ?? 0);
-  if (known === spec.containers.length + initContainers.length) return;
-  const asStatus = ({ name, image }: Container): RevisionContainerStatus => ({
-    name,
-    ...(image === undefined ? {} : { imageDigest: image }),
-  });
-  const statuses: Partial<RevisionStatus> = {
-    containerStatuses: spec.containers.map(asStatus),
-    ...(initContainers.length === 0 ? {} : { initContainerStatuses: initContainers.map(asStatus) }),
-  };
-  Object.assign(status, statuses);
+/** How the tracker names the sidecars' certificate of a namespace. */
+export function certificateKey(namespace: string | undefined): string {
+  return `Certificate/${joinKey(namespace, SERVING_CERTS_SECRET)}`;
 }
 
 function withClass(autoscaler: PodAutoscaler, className: string): PodAutoscaler {
@@ -199,12 +257,15 @@ function withClass(autoscaler: PodAutoscaler, className: string): PodAutoscaler 
   return { ...autoscaler, metadata: { ...autoscaler.metadata, annotations } };
 }
 
-export function createRevisionReconciler(context: ControllerContext): {
+export function createRevisionReconciler(
+  context: ControllerContext,
+  tracker: ReferenceTracker,
+): {
   reconciler: Reconciler;
   recorder: EventRecorder;
 } {
   const recorder = new EventRecorder({ ...context, component: 'revision-controller' });
-  const kind = new RevisionReconciler(context, recorder);
+  const kind = new RevisionReconciler(context, recorder, tracker);
   const reconciler = new StatusPipeline<Revision>(context, {
     kind: kinds.Revision,
     conditionSet: CONDITION_SETS.Revision,

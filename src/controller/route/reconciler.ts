@@ -1,40 +1,43 @@
 // Route -> Ingress and placeholder Services (CP-260). While a target cannot be served, everything
 // already programmed stays as it is: old traffic goes on flowing.
 
-import { CONDITION_SETS, findCondition, isReady, READY } from '../../api/conditions.ts';
+import { CONDITION_SETS, findCondition, isReady } from '../../api/conditions.ts';
 import * as kinds from '../../api/kinds.ts';
-import {
-  DISABLE_EXTERNAL_DOMAIN_TLS_ANNOTATIONS,
-  firstAnnotation,
-  ROLLOUT_ANNOTATION,
-} from '../../api/labels.ts';
+import { ROLLOUT_ANNOTATION } from '../../api/labels.ts';
 import { ingressName, serviceHostname } from '../../api/naming.ts';
-import type { Ingress } from '../../api/networking.ts';
+import type { Certificate, Ingress } from '../../api/networking.ts';
 import { joinKey, objectKey } from '../../api/objects.ts';
 import type { Configuration, Revision, Route } from '../../api/serving.ts';
-import { deepEqual } from '../../kube/equal.ts';
 import { EventRecorder } from '../../kube/events.ts';
 import { messageOf, type OwnCopy } from '../../kube/status-pass.ts';
 import type { Lister, ReconcileResult, Reconciler } from '../../kube/types.ts';
-import { createOrGet } from '../children.ts';
 import type { ControllerContext } from '../context.ts';
-import { type Pass, StatusPipeline, wrapError } from '../pipeline.ts';
+import {
+  type ChildWriter,
+  createIngress,
+  markIngressNotConfigured,
+  propagateIngress,
+  updateIngress,
+} from '../ingress-apply.ts';
+import { type Pass, StatusPipeline } from '../pipeline.ts';
 import type { ReferenceTracker } from '../tracker.ts';
 import { DomainNameError, type GroupHost, groupHosts } from './domains.ts';
 import { Placeholders } from './placeholders.ts';
-import { makeIngress } from './resources/ingress.ts';
+import { type IngressInputs, makeIngress } from './resources/ingress.ts';
 import { baselineRollout, isRollingOut, nextStepAtMs, type Rollout } from './rollout.ts';
 import { planRollout } from './rollout-plan.ts';
 import { statusTraffic } from './status-traffic.ts';
+import { RouteTls, type RouteTlsOutcome } from './tls.ts';
 import { DEFAULT_GROUP, type Resolution, resolveTraffic, type TrafficConfig } from './traffic.ts';
 
 type OwnRoute = OwnCopy<Route>;
 
 export class RouteReconciler {
   readonly #context: ControllerContext;
-  readonly #recorder: EventRecorder;
   readonly #tracker: ReferenceTracker;
+  readonly #writer: ChildWriter;
   readonly #placeholders: Placeholders;
+  readonly #tls: RouteTls;
   readonly #configurations: Lister<Configuration>;
   readonly #revisions: Lister<Revision>;
   readonly #ingresses: Lister<Ingress>;
@@ -42,8 +45,10 @@ export class RouteReconciler {
   constructor(context: ControllerContext, recorder: EventRecorder, tracker: ReferenceTracker) {
     const { informers } = context;
     this.#context = context;
-    this.#recorder = recorder;
     this.#tracker = tracker;
+    this.#writer = { client: context.client, recorder };
+    const certificates = informers.informer<Certificate>(kinds.Certificate).lister;
+    this.#tls = new RouteTls(this.#writer, certificates);
     this.#placeholders = new Placeholders(context, recorder);
     this.#configurations = informers.informer<Configuration>(kinds.Configuration).lister;
     this.#revisions = informers.informer<Revision>(kinds.Revision).lister;
@@ -52,7 +57,8 @@ export class RouteReconciler {
 
   async reconcileKind(route: OwnRoute, pass: Pass): Promise<ReconcileResult | undefined> {
     const { conditions } = pass;
-    if (route.metadata.generation !== route.status.observedGeneration) markNotConfigured(pass);
+    if (route.metadata.generation !== route.status.observedGeneration)
+      markIngressNotConfigured(conditions);
     const resolution = resolveTraffic(route, {
       configurations: this.#configurations,
       revisions: this.#revisions,
@@ -65,16 +71,22 @@ export class RouteReconciler {
       return undefined;
     }
     const { traffic } = resolution;
-    const urlOf = (tag: string): string => hosts.get(tag)?.url ?? '';
-    route.status.traffic = statusTraffic(traffic, urlOf, {});
+    const plainUrlOf = (tag: string): string => hosts.get(tag)?.url ?? '';
+    route.status.traffic = statusTraffic(traffic, plainUrlOf, {});
     conditions.markTrue('AllTrafficAssigned');
-    route.status.address = { url: this.#address(route) };
+    const address = this.#address(route);
+    route.status.address = { url: `http://${address}` };
 
     const services = await this.#placeholders.ensure(route, hosts, pass);
-    markTls(route, pass);
-    const { ingress, rollout } = await this.#reconcileIngress(route, traffic, hosts, pass);
+    const tls = await this.#tls.reconcile(route, [...hosts.values()], pass);
+    const urlOf = (tag: string): string => schemed(plainUrlOf(tag), tls);
+    route.status.url = urlOf(DEFAULT_GROUP);
+    route.status.address = { url: schemed(`http://${address}`, tls) };
+    route.status.traffic = statusTraffic(traffic, urlOf, {});
+    const inputs = { route, traffic, hosts, config: pass.config, ...tls };
+    const { ingress, rollout } = await this.#reconcileIngress(inputs, pass);
     const isRolling = isRollingOut(rollout);
-    propagateIngress(ingress, isRolling, pass);
+    propagateIngress(ingress, conditions, isRolling);
     await this.#placeholders.point(route, services, ingress, pass);
     if (!isRolling) return undefined;
     const message = 'A gradual rollout of the latest revision(s) is in progress.';
@@ -108,24 +120,20 @@ export class RouteReconciler {
 
   #address({ metadata }: OwnRoute): string {
     const { clusterDomain } = this.#context;
-    return `http://${serviceHostname(metadata.name, metadata.namespace ?? '', clusterDomain)}`;
+    return serviceHostname(metadata.name, metadata.namespace ?? '', clusterDomain);
   }
 
   /** CP-307. */
   async #reconcileIngress(
-    route: OwnRoute,
-    traffic: TrafficConfig,
-    hosts: ReadonlyMap<string, GroupHost>,
-    pass: Pass,
+    inputs: Omit<IngressInputs, 'rollout'>,
+    { nowMs }: Pass,
   ): Promise<{ ingress: Ingress; rollout: Rollout }> {
-    const { client } = this.#context;
-    const { config, nowMs } = pass;
+    const { route, traffic, config } = inputs;
     const { namespace, name } = route.metadata;
     let live = this.#ingresses.get(namespace, ingressName(name));
     if (live === undefined) {
-      const rollout = baselineRollout(traffic);
-      const desired = makeIngress({ route, traffic, hosts, rollout, config });
-      live = await this.#createIngress(route, desired);
+      const desired = makeIngress({ ...inputs, rollout: baselineRollout(traffic) });
+      live = await createIngress(this.#writer, route, desired);
     }
     const rollout = planRollout({
       previous: live.metadata.annotations?.[ROLLOUT_ANNOTATION],
@@ -136,30 +144,8 @@ export class RouteReconciler {
       isRouteIngressReady: findCondition(route, 'IngressReady')?.status === 'True',
       nowMs,
     });
-    const desired = makeIngress({ route, traffic, hosts, rollout, config });
-    if (isSameIngress(live, desired)) return { ingress: live, rollout };
-    const { labels, annotations } = desired.metadata;
-    const metadata = { ...live.metadata, labels: labels ?? {}, annotations: annotations ?? {} };
-    try {
-      const changed = { ...live, metadata, spec: desired.spec };
-      return { ingress: await client.update(kinds.Ingress, changed), rollout };
-    } catch (error) {
-      throw wrapError('failed to update Ingress', error);
-    }
-  }
-
-  async #createIngress(route: OwnRoute, desired: Ingress): Promise<Ingress> {
-    try {
-      const { object, created } = await createOrGet(this.#context.client, kinds.Ingress, desired);
-      if (created) {
-        this.#recorder.normal(route, 'Created', `Created Ingress "${desired.metadata.name}"`);
-      }
-      return object;
-    } catch (error) {
-      const text = `Failed to create Ingress: ${messageOf(error)}`;
-      this.#recorder.warning(route, 'CreationFailed', text);
-      throw wrapError('failed to create Ingress', error);
-    }
+    const desired = makeIngress({ ...inputs, rollout });
+    return { ingress: await updateIngress(this.#writer, live, desired), rollout };
   }
 }
 
@@ -172,17 +158,9 @@ export function referenceKey(
   return `${kind}/${joinKey(namespace, name)}`;
 }
 
-function isSameIngress(live: Ingress, desired: Ingress): boolean {
-  return (
-    deepEqual(live.spec, desired.spec) &&
-    deepEqual(live.metadata.annotations, desired.metadata.annotations) &&
-    deepEqual(live.metadata.labels, desired.metadata.labels)
-  );
-}
-
-function markNotConfigured({ conditions }: Pass): void {
-  const message = 'Ingress has not yet been reconciled.';
-  conditions.markUnknown('IngressReady', 'IngressNotConfigured', message);
+/** CP-348, CP-352. */
+function schemed(url: string, { httpsHosts }: RouteTlsOutcome): string {
+  return httpsHosts.has(new URL(url).host) ? url.replace(/^[a-z]+:/, 'https:') : url;
 }
 
 /** CP-275. */
@@ -191,30 +169,6 @@ function markProblem({ conditions }: Pass, { problem }: Resolution): void {
   const { status, reason, message } = problem;
   if (status === 'False') conditions.markFalse('AllTrafficAssigned', reason, message);
   else conditions.markUnknown('AllTrafficAssigned', reason, message);
-}
-
-/** CP-345. No certificates are issued yet, so a Route that wants one says that it waits. */
-function markTls({ metadata }: OwnRoute, { conditions, config }: Pass): void {
-  const disabled = firstAnnotation(metadata.annotations, DISABLE_EXTERNAL_DOMAIN_TLS_ANNOTATIONS);
-  if (!config.network.externalDomainTls || /^(1|t|true)$/i.test(disabled ?? '')) {
-    const message = 'external-domain-tls is not enabled';
-    conditions.markTrue('CertificateProvisioned', 'TLSNotEnabled', message);
-    return;
-  }
-  const message = 'No certificate controller is running: external-domain-tls has no effect.';
-  conditions.markUnknown('CertificateProvisioned', 'CertificateNotReady', message);
-}
-
-/** CP-260, step 12. */
-function propagateIngress(ingress: Ingress, isRolling: boolean, pass: Pass): void {
-  if (ingress.metadata.generation !== ingress.status?.observedGeneration) {
-    markNotConfigured(pass);
-    return;
-  }
-  if (isRolling) return;
-  const ready = findCondition(ingress, READY);
-  if (ready === undefined) markNotConfigured(pass);
-  else pass.conditions.mirror('IngressReady', ready);
 }
 
 function requeueForStep(rollout: Rollout, nowMs: number): ReconcileResult | undefined {

@@ -4,27 +4,25 @@ import { isEnabled } from '../../../api/config/features.ts';
 import type { ServingConfig } from '../../../api/config/registry.ts';
 import { apiVersionOf, Ingress as IngressKind } from '../../../api/kinds.ts';
 import {
-  CERTIFICATE_CLASS_ANNOTATIONS,
-  firstAnnotation,
-  HTTP_PROTOCOL_ANNOTATIONS,
   INGRESS_CLASS_ANNOTATIONS,
-  LAST_APPLIED_ANNOTATION,
   ROLLOUT_ANNOTATION,
   ROUTE_LABEL,
   ROUTE_NAMESPACE_LABEL,
   TAG_TO_HOST_ANNOTATION,
 } from '../../../api/labels.ts';
-import { ingressName } from '../../../api/naming.ts';
+import { clusterLocalHosts, ingressName } from '../../../api/naming.ts';
 import type {
+  Http01Challenge,
   Ingress,
   IngressPath,
   IngressRule,
   IngressSpec,
   IngressSplit,
+  IngressTls,
 } from '../../../api/networking.ts';
 import { controllerReference } from '../../../api/objects.ts';
 import type { Route } from '../../../api/serving.ts';
-import { withoutKeys } from '../../children.ts';
+import { challengePaths, classedAnnotations, makeHttpOption } from '../../ingress-parts.ts';
 import type { GroupHost } from '../domains.ts';
 import { findRollout, type Rollout } from '../rollout.ts';
 import { DEFAULT_GROUP, type RevisionTarget, type TrafficConfig } from '../traffic.ts';
@@ -43,6 +41,10 @@ export interface IngressInputs {
   readonly hosts: ReadonlyMap<string, GroupHost>;
   readonly rollout: Rollout;
   readonly config: ServingConfig;
+  /** CP-312: external entries first. */
+  readonly tls?: readonly IngressTls[];
+  /** CP-311. */
+  readonly challenges?: readonly Http01Challenge[];
 }
 
 export function makeIngress(inputs: IngressInputs): Ingress {
@@ -67,17 +69,10 @@ export function makeIngress(inputs: IngressInputs): Ingress {
 
 /** CP-305, CP-306. */
 function makeAnnotations({ route, hosts, rollout, config }: IngressInputs): Record<string, string> {
-  const own = route.metadata.annotations;
-  const ingressClass = firstAnnotation(own, INGRESS_CLASS_ANNOTATIONS);
   const tagToHost = makeTagToHost(hosts);
   return {
     [ROLLOUT_ANNOTATION]: JSON.stringify(rollout),
-    ...withoutKeys(own, [
-      LAST_APPLIED_ANNOTATION,
-      INGRESS_CLASS_ANNOTATIONS[1],
-      CERTIFICATE_CLASS_ANNOTATIONS[1],
-    ]),
-    [INGRESS_CLASS_ANNOTATIONS[0]]: ingressClass ?? config.network.ingressClass,
+    ...classedAnnotations(route, INGRESS_CLASS_ANNOTATIONS, config.network.ingressClass),
     ...(tagToHost === null ? {} : { [TAG_TO_HOST_ANNOTATION]: tagToHost }),
   };
 }
@@ -94,21 +89,12 @@ function makeTagToHost(hosts: ReadonlyMap<string, GroupHost>): string | null {
 }
 
 function makeSpec(inputs: IngressInputs): IngressSpec {
-  const httpOption = makeHttpOption(inputs.route, inputs.config);
+  const httpOption = makeHttpOption(inputs.route, inputs.config.network);
   return {
     ...(httpOption === '' ? {} : { httpOption }),
+    ...(inputs.tls === undefined || inputs.tls.length === 0 ? {} : { tls: [...inputs.tls] }),
     rules: [...inputs.traffic.groups.keys()].flatMap((tag) => makeRules(tag, inputs)),
   };
-}
-
-/** CP-312. */
-function makeHttpOption(route: Route, { network }: ServingConfig): 'Enabled' | 'Redirected' | '' {
-  const given = firstAnnotation(route.metadata.annotations, HTTP_PROTOCOL_ANNOTATIONS);
-  const word = given?.toLowerCase() ?? network.httpProtocol;
-  if (word === 'enabled') return 'Enabled';
-  if (word === 'redirected') return 'Redirected';
-  if (given !== undefined) throw new Error(`incorrect http-protocol annotation: ${given}`);
-  return '';
 }
 
 /** CP-308. */
@@ -116,14 +102,15 @@ function makeRules(tag: string, inputs: IngressInputs): IngressRule[] {
   const group = inputs.hosts.get(tag);
   if (group === undefined) return [];
   const http = { paths: makePaths(tag, inputs) };
-  const full = group.clusterLocalHost;
-  const service = full.slice(0, full.indexOf('.svc.') + '.svc'.length);
-  const short = service.slice(0, -'.svc'.length);
   const rules: IngressRule[] = [
-    { hosts: [short, service, full].sort(), visibility: 'ClusterLocal', http },
+    { hosts: clusterLocalHosts(group.clusterLocalHost), visibility: 'ClusterLocal', http },
   ];
   if (!group.isClusterLocal) {
-    rules.push({ hosts: [group.host], visibility: 'ExternalIP', http: structuredClone(http) });
+    const paths = [
+      ...challengePaths(inputs.challenges ?? [], group.host),
+      ...structuredClone(http.paths),
+    ];
+    rules.push({ hosts: [group.host], visibility: 'ExternalIP', http: { paths } });
   }
   return rules;
 }
