@@ -7,14 +7,18 @@ import { type QueueProxyRow, run } from './queueproxy.ts';
 import { judge } from './support/budgets.ts';
 import { BUILD } from './support/processes.ts';
 
-it('a tiny run measures every target with both bodies', { timeout: 120_000 }, async () => {
+it('a tiny run measures every target with both bodies, and two with varied heads', {
+  timeout: 120_000,
+}, async () => {
   // Children run compiled code; `npm test` builds it before it starts the tests.
   expect(existsSync(join(BUILD, 'bench', 'support', 'app.js'))).toBe(true);
   const rows = await run({ tiny: true, json: true, peers: [] });
   const proxies = rows.filter((row): row is QueueProxyRow => 'bodyBytes' in row);
   const names = new Set(proxies.map(({ name }) => name));
   for (const name of ['direct', 'ours-net-cc0', 'ours-net-cc100']) expect(names).toContain(name);
-  expect(proxies.length).toBe(names.size * 2);
+  const plain = [...names].filter((name) => !name.endsWith('-varied'));
+  expect(names).toContain('ours-net-cc0-varied');
+  expect(proxies.length).toBe(plain.length * 2 + names.size - plain.length);
   for (const row of proxies) {
     expect(row.errors, row.name).toBe(0);
     expect(row.rps, row.name).toBeGreaterThan(0);

@@ -13,6 +13,8 @@ export interface LoadOrder {
   readonly headerCount: number;
   /** Further header lines, sent as they are. */
   readonly extraHeaders?: readonly string[];
+  /** Every request has a query and an X-Request-Id of its own, and so has its answer. */
+  readonly isVaried?: boolean;
   readonly connections: number;
   /** Whichever of the two comes first ends the run. */
   readonly durationMs: number;
@@ -37,6 +39,8 @@ const LENGTH = Buffer.from('\r\nContent-Length: ');
 class Run {
   readonly #order: LoadOrder;
   readonly #request: Buffer;
+  /** What stands before, between and behind the numbers of a varied request; empty = none vary. */
+  readonly #parts: readonly string[];
   readonly #latenciesMs: number[] = [];
   readonly #idle: LoadConnection[] = [];
   readonly #due: number[] = [];
@@ -53,7 +57,9 @@ class Run {
   constructor(order: LoadOrder, finish: (result: LoadResult) => void) {
     this.#order = order;
     this.#finish = finish;
-    this.#request = Buffer.from(requestText(order), 'latin1');
+    const text = requestText(order);
+    this.#request = Buffer.from(text, 'latin1');
+    this.#parts = order.isVaried === true ? text.split(REQUEST_ID) : [];
     for (let index = 0; index < order.connections; index += 1) this.#open();
     setTimeout(() => this.#end(), order.durationMs);
     if (order.rate > 0) this.#pace();
@@ -93,7 +99,8 @@ class Run {
     if (this.#sent >= this.#order.maxRequests) return;
     this.#sent += 1;
     connection.sentAtMs = dueMs;
-    connection.socket.write(this.#request);
+    if (this.#parts.length === 0) connection.socket.write(this.#request);
+    else connection.socket.write(this.#parts.join(numbered(this.#sent)), 'latin1');
   }
 
   /** Hands out what fell due since the last look, a millisecond ago. */
@@ -126,6 +133,13 @@ class Run {
       p99Ms: percentile(this.#latenciesMs, 99),
     });
   }
+}
+
+const REQUEST_ID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736';
+
+/** As long as REQUEST_ID, and different for every number. */
+function numbered(number: number): string {
+  return REQUEST_ID.slice(0, -8) + (number + 0x1000_0000).toString(16).slice(-8);
 }
 
 const H = 0x48;
@@ -215,11 +229,12 @@ function requestText(order: LoadOrder): string {
     'Sec-Fetch-Mode: navigate',
     'Sec-Fetch-Site: same-origin',
     // No Traceparent: a sampled parent would have every request traced, whatever the rate.
-    'X-Request-Id: 4bf92f35-77b3-4da6-a3ce-929d0e0e4736',
+    `X-Request-Id: ${REQUEST_ID}`,
   ].slice(0, Math.max(0, order.headerCount - 1));
   const { extraHeaders = [] } = order;
   const lines = ['Host: hello.default.example.com', ...headers, ...extraHeaders];
-  return `GET ${order.path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`;
+  const query = order.isVaried === true ? `?id=${REQUEST_ID}` : '';
+  return `GET ${order.path}${query} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`;
 }
 
 process.on('message', (order: LoadOrder) => {

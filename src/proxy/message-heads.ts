@@ -30,10 +30,24 @@ export const AnswerFraming = { NONE: 0, LENGTH: 1, CHUNKED: 2, CLOSE: 3 } as con
 export type AnswerFraming = (typeof AnswerFraming)[keyof typeof AnswerFraming];
 
 /**
- * The request head for the upstream. `peer` is the client's address, `authority` the upstream's
- * `host:port`, used where a 1.0 client named no host (QP-60).
+ * The request head for the upstream. `peer` is the client's address, the same for all requests read
+ * into `head`; `authority` is the upstream's `host:port`, used where a 1.0 client named no host
+ * (QP-60).
  */
 export function requestHeadFor(
+  head: RequestHead,
+  edits: CompiledHeaderEdits,
+  peer: string,
+  authority: string,
+): string {
+  const known = head.written.get(edits, authority, 0);
+  if (known !== '') return known;
+  const text = writeRequestHead(head, edits, peer, authority);
+  head.written.set(text, edits, authority, 0);
+  return text;
+}
+
+function writeRequestHead(
   head: RequestHead,
   edits: CompiledHeaderEdits,
   peer: string,
@@ -122,6 +136,23 @@ export function answerHeadFor(
   extra: string,
   date: DateLine,
 ): string {
+  const dateLine = head.fields.has(FieldKind.DATE) ? '' : date.get();
+  const variant = (framing << 2) | (clientMinor << 1) | Number(closes);
+  const known = head.written.get(dateLine, extra, variant);
+  if (known !== '') return known;
+  const text = writeAnswerHead(head, framing, clientMinor, closes, extra, dateLine);
+  head.written.set(text, dateLine, extra, variant);
+  return text;
+}
+
+function writeAnswerHead(
+  head: ResponseHead,
+  framing: AnswerFraming,
+  clientMinor: number,
+  closes: boolean,
+  extra: string,
+  dateLine: string,
+): string {
   let drop = HOP_BY_HOP;
   if (framing !== AnswerFraming.CHUNKED) drop |= TRAILER;
   if (head.status < 200 || head.status === 204) drop |= CONTENT_LENGTH;
@@ -129,7 +160,7 @@ export function answerHeadFor(
   let text = isLineKept
     ? keptLines(head.fields, drop, null, 0)
     : statusLine(head, clientMinor) + keptLines(head.fields, drop, null);
-  if (!head.fields.has(FieldKind.DATE)) text += date.get();
+  text += dateLine;
   if (framing === AnswerFraming.CHUNKED) text += 'Transfer-Encoding: chunked\r\n';
   if (head.status === 101) text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
   else if (closes) text += 'Connection: close\r\n';

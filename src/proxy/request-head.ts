@@ -14,8 +14,10 @@ import {
   LENGTH_MALFORMED,
 } from './framing.ts';
 import { FieldKind, HeaderFields, ScanResult } from './header-fields.ts';
+import { LastHead } from './last-head.ts';
 import { readLatin1 } from './latin1.ts';
 import { isPrefaceHead } from './protocol-choice.ts';
+import { WrittenHead } from './written-head.ts';
 
 export const RequestVerdict = {
   OK: 0,
@@ -58,6 +60,9 @@ export class RequestHead {
   /** The Host line of the request is not the host: the target was absolute. */
   hostFromTarget = false;
   readonly fields = new HeaderFields();
+  /** What was written upstream for this head. */
+  readonly written = new WrittenHead();
+  readonly #last = new LastHead();
   readonly #options = new ConnectionOptions();
   /** Offset at which reading the request line goes on. */
   #at = 0;
@@ -91,6 +96,11 @@ export class RequestHead {
    * longer, wherever it lies then: what was read is not read again.
    */
   read(bytes: Buffer, base: number, end: number): RequestVerdict {
+    if (this.#at === 0) {
+      if (this.#last.isAt(bytes, base, end)) return RequestVerdict.OK;
+      this.#last.forget();
+      this.written.forget();
+    }
     if (this.#place !== Place.FIELDS) {
       const verdict = this.#readRequestLine(bytes, base, end);
       if (verdict !== RequestVerdict.OK) return verdict;
@@ -102,7 +112,9 @@ export class RequestHead {
     if (scanned === ScanResult.TOO_MANY) return RequestVerdict.TOO_LARGE;
     if (scanned === ScanResult.MALFORMED) return RequestVerdict.MALFORMED;
     if (this.#isVersionOdd) return this.#judgeVersion(bytes, base);
-    return this.#interpret(readLatin1(bytes, base, base + this.fields.at));
+    const verdict = this.#interpret(readLatin1(bytes, base, base + this.fields.at));
+    if (verdict === RequestVerdict.OK) this.#last.remember(bytes, base, this.fields.at);
+    return verdict;
   }
 
   #judgeVersion(bytes: Buffer, base: number): RequestVerdict {

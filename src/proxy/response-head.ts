@@ -13,7 +13,9 @@ import {
   LENGTH_MALFORMED,
 } from './framing.ts';
 import { FieldKind, HeaderFields, ScanResult } from './header-fields.ts';
+import { LastHead } from './last-head.ts';
 import { readLatin1 } from './latin1.ts';
+import { WrittenHead } from './written-head.ts';
 
 /** Where the body of a message ends. */
 export const BodyMode = {
@@ -54,6 +56,11 @@ export class ResponseHead {
   /** Bytes of the status line with its CRLF. */
   lineLength = 0;
   readonly fields = new HeaderFields();
+  /** What was written to a client for this head. */
+  readonly written = new WrittenHead();
+  readonly #last = new LastHead();
+  /** Method of the request the last head answered. */
+  #lastMethod = '';
   readonly #options = new ConnectionOptions();
   /** Offset at which reading the status line goes on. */
   #at = 0;
@@ -75,6 +82,13 @@ export class ResponseHead {
 
   /** Reads the head that begins at `bytes[base]`; see RequestHead.read about INCOMPLETE. */
   read(bytes: Buffer, base: number, end: number, requestMethod: string): ResponseVerdict {
+    if (this.#at === 0) {
+      if (requestMethod === this.#lastMethod && this.#last.isAt(bytes, base, end)) {
+        return ResponseVerdict.OK;
+      }
+      this.#last.forget();
+      this.written.forget();
+    }
     if (this.#place !== Place.FIELDS) {
       const verdict = this.#readStatusLine(bytes, base, end);
       if (verdict !== ResponseVerdict.OK) return verdict;
@@ -84,7 +98,10 @@ export class ResponseHead {
     if (scanned === ScanResult.MORE) return ResponseVerdict.INCOMPLETE;
     if (scanned !== ScanResult.OK) return ResponseVerdict.MALFORMED;
     const text = readLatin1(bytes, base, base + this.fields.at);
-    return this.#interpret(text, requestMethod) ? ResponseVerdict.OK : ResponseVerdict.MALFORMED;
+    if (!this.#interpret(text, requestMethod)) return ResponseVerdict.MALFORMED;
+    this.#last.remember(bytes, base, this.fields.at);
+    this.#lastMethod = requestMethod;
+    return ResponseVerdict.OK;
   }
 
   #interpret(text: string, requestMethod: string): boolean {
