@@ -7,23 +7,30 @@
 import type { CoreService, Endpoints, ServicePort } from '../api/core.ts';
 import { joinKey } from '../api/objects.ts';
 import type { Informer } from '../kube/types.ts';
+import { HTTP1_ONLY, HTTP2_ONLY } from '../proxy/fixed-protocol-pools.ts';
 import type { Upstream } from '../proxy/types.ts';
+import type { PoolKind } from '../proxy/upstream-pools.ts';
 
 /** The part of UpstreamPools backends need. */
 export interface UpstreamSource {
-  at(host: string, port: number): Upstream;
+  at(host: string, port: number, kind: PoolKind): Upstream;
   forget(upstream: Upstream): void;
 }
 
 export class Address {
   readonly upstream: Upstream;
+  /** For protocol upgrades, which HTTP/2 does not have; `upstream` itself on HTTP/1.1. */
+  readonly upgradeUpstream: Upstream;
+  readonly key: string;
   /** Requests this gateway has there now. */
   inFlight = 0;
   /** Backends that list it. */
   references = 0;
 
-  constructor(upstream: Upstream) {
+  constructor(key: string, upstream: Upstream, upgradeUpstream: Upstream) {
+    this.key = key;
     this.upstream = upstream;
+    this.upgradeUpstream = upgradeUpstream;
   }
 }
 
@@ -60,6 +67,23 @@ export class Backend {
     if (b === except) return a;
     return b.inFlight < a.inFlight ? b : a;
   }
+}
+
+/** Where one request may go. */
+interface Dest {
+  readonly host: string;
+  readonly port: number;
+  readonly isHttp2: boolean;
+}
+
+/** A pool apart from the one of an HTTP/1.1 Service that has the same address. */
+const UPGRADES_BESIDE_HTTP2: PoolKind = { ...HTTP1_ONLY, key: 'upgrades' };
+const HTTP2_PORT_NAMES: ReadonlySet<string> = new Set(['http2', 'h2c']);
+const HTTP2_APP_PROTOCOL = 'kubernetes.io/h2c';
+
+/** ING-16. */
+function speaksHttp2(port: ServicePort | undefined): boolean {
+  return HTTP2_PORT_NAMES.has(port?.name ?? '') || port?.appProtocol === HTTP2_APP_PROTOCOL;
 }
 
 export interface BackendRegistryDeps {
@@ -142,7 +166,7 @@ export class BackendRegistry {
     const dests = this.#destsOf(backend);
     this.#setAddresses(
       backend,
-      dests.map(({ host, port }) => this.#addressAt(host, port)),
+      dests.map((dest) => this.#addressAt(dest)),
     );
   }
 
@@ -154,23 +178,28 @@ export class BackendRegistry {
     for (const address of previous) {
       address.references -= 1;
       if (address.references > 0) continue;
-      const { host, port } = address.upstream;
-      this.#addresses.delete(`${host} ${port}`);
+      this.#addresses.delete(address.key);
       this.#deps.upstreams.forget(address.upstream);
+      if (address.upgradeUpstream === address.upstream) continue;
+      this.#deps.upstreams.forget(address.upgradeUpstream);
     }
   }
 
-  #addressAt(host: string, port: number): Address {
-    const key = `${host} ${port}`;
+  #addressAt({ host, port, isHttp2 }: Dest): Address {
+    const { upstreams } = this.#deps;
+    const kind = isHttp2 ? HTTP2_ONLY : HTTP1_ONLY;
+    const key = `${host} ${port} ${kind.key}`;
     let address = this.#addresses.get(key);
     if (address === undefined) {
-      address = new Address(this.#deps.upstreams.at(host, port));
+      const upstream = upstreams.at(host, port, kind);
+      const forUpgrades = isHttp2 ? upstreams.at(host, port, UPGRADES_BESIDE_HTTP2) : upstream;
+      address = new Address(key, upstream, forUpgrades);
       this.#addresses.set(key, address);
     }
     return address;
   }
 
-  #destsOf(backend: Backend): { host: string; port: number }[] {
+  #destsOf(backend: Backend): Dest[] {
     const { namespace, serviceName } = backend;
     const service = this.#deps.services.lister.get(namespace, serviceName);
     if (service === undefined) return [];
@@ -178,7 +207,8 @@ export class BackendRegistry {
     if (service.spec.type === 'ExternalName') {
       const number = port?.port ?? Number(backend.servicePort);
       const host = service.spec.externalName ?? '';
-      return host === '' || !Number.isInteger(number) ? [] : [{ host, port: number }];
+      const isHttp2 = speaksHttp2(port);
+      return host === '' || !Number.isInteger(number) ? [] : [{ host, port: number, isHttp2 }];
     }
     if (port === undefined) return [];
     return readyAddresses(this.#deps.endpoints.lister.get(namespace, serviceName), port);
@@ -190,16 +220,14 @@ function findServicePort(service: CoreService, wanted: number | string): Service
 }
 
 /** Ports are matched by name: the number behind it may differ from pod to pod (CP-518). */
-function readyAddresses(
-  endpoints: Endpoints | undefined,
-  servicePort: ServicePort,
-): { host: string; port: number }[] {
-  const found = new Map<string, { host: string; port: number }>();
+function readyAddresses(endpoints: Endpoints | undefined, servicePort: ServicePort): Dest[] {
+  const isHttp2 = speaksHttp2(servicePort);
+  const found = new Map<string, Dest>();
   for (const subset of endpoints?.subsets ?? []) {
     const port = subset.ports?.find((each) => (each.name ?? '') === (servicePort.name ?? ''));
     if (port === undefined) continue;
     for (const { ip } of subset.addresses ?? []) {
-      found.set(`${ip} ${port.port}`, { host: ip, port: port.port });
+      found.set(`${ip} ${port.port}`, { host: ip, port: port.port, isHttp2 });
     }
   }
   return [...found.values()];

@@ -118,7 +118,8 @@ export class GatewayHandler implements ExchangeHandler {
     request.address = address;
     request.attempts += 1;
     address.inFlight += 1;
-    exchange.forward(address.upstream, request.edits);
+    const upstream = exchange.isUpgrade ? address.upgradeUpstream : address.upstream;
+    exchange.forward(upstream, request.edits);
   }
 
   #forwardLater(exchange: Exchange, request: GatewayRequest, failure: UpstreamFailure): void {

@@ -13,11 +13,13 @@ import {
   describeDialTimeout,
 } from './upstream-errors.ts';
 import type { DialWaiter, PendingDial } from './upstream-link.ts';
+import type { UpstreamTls } from './upstream-tls.ts';
 
 /** The pool a dialled connection will belong to. */
 export interface DialTarget {
   readonly host: string;
   readonly port: number;
+  readonly tls: UpstreamTls | null;
   park(connection: UpstreamConnection): void;
   onClosed(connection: UpstreamConnection): void;
 }
@@ -25,6 +27,7 @@ export interface DialTarget {
 export class Dial implements ConnectionOwner, PendingDial {
   readonly host: string;
   readonly port: number;
+  readonly tls: UpstreamTls | null;
   readonly #target: DialTarget;
   readonly #clock: Clock;
   readonly #schedule: DialSchedule;
@@ -41,6 +44,7 @@ export class Dial implements ConnectionOwner, PendingDial {
   ) {
     this.host = target.host;
     this.port = target.port;
+    this.tls = target.tls;
     this.#target = target;
     this.#waiter = waiter;
     this.#clock = deps.clock;

@@ -11,12 +11,15 @@ import {
   describeConnectError,
   describeDialTimeout,
 } from './upstream-errors.ts';
+import type { UpstreamTls } from './upstream-tls.ts';
 
 const TCP_KEEP_ALIVE_MS = 5_000;
 
 export interface Http2DialOwner {
   readonly host: string;
   readonly port: number;
+  /** Null = plain TCP. */
+  readonly tls: UpstreamTls | null;
   onDialed(socket: Socket): void;
   onDialFailed(code: FailureCode, message: string): void;
 }
@@ -49,17 +52,20 @@ export class Http2Dial {
   }
 
   #try(): void {
-    const { host, port } = this.#owner;
-    const socket = connect({
-      host,
-      port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
-    });
+    const { host, port, tls } = this.#owner;
+    const socket =
+      tls !== null
+        ? tls.connect({ host, port }, 'h2')
+        : connect({
+            host,
+            port,
+            noDelay: true,
+            keepAlive: true,
+            keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+          });
     this.#socket = socket;
     this.#timer = this.#clock.setTimer(this.#schedule.nextTimeoutMs(), () => this.#onTimeout());
-    socket.on('connect', () => this.#onConnect(socket));
+    socket.on(tls === null ? 'connect' : 'secureConnect', () => this.#onConnect(socket));
     socket.on('error', (error) => this.#onError(socket, error));
   }
 

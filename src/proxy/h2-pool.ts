@@ -11,6 +11,7 @@ import { Http2Upstream, type Http2UpstreamOwner } from './h2-upstream.ts';
 import { FailureCode, type UpstreamOptions } from './types.ts';
 import { authorityOf } from './upstream-errors.ts';
 import type { CallPool, CallPoolWaiter } from './upstream-link.ts';
+import type { UpstreamTls } from './upstream-tls.ts';
 
 /** Requests waiting for a connection to one application; one more is answered 502. */
 export const MAX_WAITING_FOR_UPSTREAM = 16_384;
@@ -23,6 +24,7 @@ export interface Http2PoolDeps {
 export class Http2Pool implements CallPool, Http2DialOwner, Http2UpstreamOwner {
   readonly host: string;
   readonly port: number;
+  readonly tls: UpstreamTls | null;
   readonly #options: UpstreamOptions;
   readonly #deps: Http2PoolDeps;
   /** In order of opening; new requests go to the first that has room. */
@@ -35,12 +37,13 @@ export class Http2Pool implements CallPool, Http2DialOwner, Http2UpstreamOwner {
   #isClosed = false;
 
   constructor(
-    address: { host: string; port: number },
+    address: { host: string; port: number; tls: UpstreamTls | null },
     options: UpstreamOptions,
     deps: Http2PoolDeps,
   ) {
     this.host = address.host;
     this.port = address.port;
+    this.tls = address.tls;
     this.#options = options;
     this.#deps = deps;
   }

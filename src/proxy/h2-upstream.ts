@@ -1,4 +1,4 @@
-// One HTTP/2 connection to an application (prior knowledge, no TLS, no pings). Counts the streams
+// One HTTP/2 connection to an application (prior knowledge, or TLS; no pings). Counts the streams
 // it carries, so that its pool opens another where the application allows no more (QP-62). It is
 // usable once the application's SETTINGS came: before that its stream limit is unknown, and an
 // application that speaks HTTP/1 only never sends them. Not hot except `open` and `onStreamClosed`.
@@ -13,6 +13,7 @@ import { MAX_SENT_HEADER_BYTES, sendRequest } from './h2-sending.ts';
 import { FailureCode } from './types.ts';
 import { describeSocketError } from './upstream-errors.ts';
 import type { CallUpstream, UpstreamCallOwner } from './upstream-link.ts';
+import type { UpstreamTls } from './upstream-tls.ts';
 
 /**
  * Streams begun on one connection to an application before it is left for a fresh one, far below
@@ -46,6 +47,8 @@ const NOT_HTTP2 =
 export interface Http2UpstreamOwner {
   readonly host: string;
   readonly port: number;
+  /** Null = plain TCP. */
+  readonly tls: UpstreamTls | null;
   /** The application's SETTINGS came. */
   onReady(upstream: Http2Upstream): void;
   /** A stream ended; `upstream` may take another. */
@@ -59,6 +62,7 @@ export class Http2Upstream implements CallUpstream, Http2CallHost {
   readonly #owner: Http2UpstreamOwner;
   readonly #session: ClientHttp2Session;
   readonly #socket: Socket;
+  readonly #isSecure: boolean;
   #open = 0;
   #begun = 0;
   #limit = 0;
@@ -73,6 +77,7 @@ export class Http2Upstream implements CallUpstream, Http2CallHost {
   constructor(owner: Http2UpstreamOwner, http2: Http2Module, socket: Socket, authority: string) {
     this.#owner = owner;
     this.#socket = socket;
+    this.#isSecure = owner.tls !== null;
     const session = http2.connect(`http://${authority}`, {
       createConnection: () => socket,
       maxSessionMemory: MAX_SESSION_MEMORY_MB,
@@ -121,6 +126,7 @@ export class Http2Upstream implements CallUpstream, Http2CallHost {
    */
   open(fields: Http2Fields, hasBody: boolean, caller: UpstreamCallOwner): Call | null | false {
     const isReused = this.#begun > 0;
+    if (this.#isSecure) fields[':scheme'] = 'https';
     const stream = sendRequest(this.#session, fields, hasBody ? WITH_BODY : WITHOUT_BODY);
     // Whoever asks for room next must not be sent here again.
     if (stream === null) this.#markLeaving();

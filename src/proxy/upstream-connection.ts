@@ -6,6 +6,7 @@
 // let go first. Hot: `onWireBytes` runs per read, on a buffer all connections share; nothing may keep
 // that buffer.
 
+import type { Socket } from 'node:net';
 import { AnswerReader, type AnswerSink } from './answer-reader.ts';
 import { writePiece } from './body-writer.ts';
 import { ReadPause } from './read-pause.ts';
@@ -14,6 +15,7 @@ import { FailureCode } from './types.ts';
 import { describeSocketError, malformedResponse } from './upstream-errors.ts';
 import type { UpstreamCaller, UpstreamLink } from './upstream-link.ts';
 import { UpstreamSocket } from './upstream-socket.ts';
+import type { UpstreamTls } from './upstream-tls.ts';
 import { Wire, type WireReader } from './wire.ts';
 
 const TCP_KEEP_ALIVE_MS = 5_000;
@@ -22,6 +24,8 @@ const TCP_KEEP_ALIVE_MS = 5_000;
 export interface ConnectionOwner {
   readonly host: string;
   readonly port: number;
+  /** Null = plain TCP. */
+  readonly tls: UpstreamTls | null;
   onConnected(connection: UpstreamConnection): void;
   onConnectFailed(connection: UpstreamConnection, error: NodeJS.ErrnoException): void;
   /** The answer is over and the connection may carry another request. */
@@ -34,7 +38,7 @@ const Phase = { CONNECTING: 0, IDLE: 1, BUSY: 2, CLOSED: 3 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
 export class UpstreamConnection implements AnswerSink, UpstreamLink, WireReader {
-  readonly socket: UpstreamSocket;
+  readonly socket: Socket;
   caller: UpstreamCaller | null = null;
   /** Requests begun on this connection. */
   requestCount = 0;
@@ -47,6 +51,8 @@ export class UpstreamConnection implements AnswerSink, UpstreamLink, WireReader 
   #phase: Phase = Phase.CONNECTING;
   readonly #owner: ConnectionOwner;
   readonly #reader = new AnswerReader(this);
+  /** The same socket; null over TLS, where a failed write ends it (QP-87). */
+  readonly #plain: UpstreamSocket | null;
   readonly #wire: Wire;
   readonly #pause: ReadPause;
   #isTunnel = false;
@@ -54,16 +60,12 @@ export class UpstreamConnection implements AnswerSink, UpstreamLink, WireReader 
 
   constructor(owner: ConnectionOwner) {
     this.#owner = owner;
-    this.socket = new UpstreamSocket({
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
-    });
-    this.socket.connect({ host: owner.host, port: owner.port });
+    const { tls } = owner;
+    this.#plain = tls === null ? connectPlain(owner) : null;
+    this.socket = this.#plain ?? tls!.connect(owner, 'http/1.1');
     this.#wire = new Wire(this.socket, this);
     this.#pause = new ReadPause(this.#wire);
-    this.socket.on('connect', () => this.#onConnect());
+    this.socket.on(tls === null ? 'connect' : 'secureConnect', () => this.#onConnect());
     this.socket.on('end', () => this.#onEnd());
     this.socket.on('error', (error) => this.#onError(error));
     this.socket.on('close', () => this.#lose(FailureCode.CLOSED, 'EOF', false));
@@ -88,7 +90,7 @@ export class UpstreamConnection implements AnswerSink, UpstreamLink, WireReader 
 
   /** Starts a request; the caller writes its head and body next. */
   begin(caller: UpstreamCaller, hasBody: boolean): void {
-    this.socket.isUploading = hasBody;
+    if (this.#plain !== null) this.#plain.isUploading = hasBody;
     this.#wire.ignoresWriteErrors = hasBody;
     this.caller = caller;
     this.requestCount += 1;
@@ -224,4 +226,15 @@ export class UpstreamConnection implements AnswerSink, UpstreamLink, WireReader 
       this.#owner.park(this);
     } else this.destroy();
   }
+}
+
+function connectPlain({ host, port }: ConnectionOwner): UpstreamSocket {
+  const socket = new UpstreamSocket({
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+  });
+  socket.connect({ host, port });
+  return socket;
 }

@@ -10,6 +10,7 @@ import type { Upstream, UpstreamOptions } from './types.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import { authorityOf } from './upstream-errors.ts';
 import type { CallPool, DialWaiter, PendingDial, UpstreamLink } from './upstream-link.ts';
+import type { UpstreamTls } from './upstream-tls.ts';
 
 /**
  * Addresses remembered; one more is served without being remembered, so nothing is shared for it.
@@ -29,6 +30,16 @@ export interface UpstreamDeps {
   random: () => number;
 }
 
+/** What speaks to an address, where it is not plain TCP in the client's own protocol. */
+export interface PoolKind {
+  /** Tells pools of one address apart. */
+  readonly key: string;
+  create(host: string, port: number, options: UpstreamOptions, deps: UpstreamDeps): UpstreamPool;
+}
+
+/** The client's protocol on plain TCP (QP-59). */
+const PLAIN: PoolKind = { key: '', create: (...parts) => new UpstreamPool(...parts) };
+
 export class UpstreamPools {
   readonly #options: UpstreamOptions;
   readonly #deps: UpstreamDeps;
@@ -42,11 +53,12 @@ export class UpstreamPools {
   }
 
   /** The pool of that address, made on first use. Keep it; the look-up builds a key. */
-  at(host: string, port: number): Upstream {
-    const key = `${host} ${port}`;
+  at(host: string, port: number, kind: PoolKind = PLAIN): Upstream {
+    const key = `${host} ${port} ${kind.key}`;
     let pool = this.#pools.get(key);
     if (pool === undefined) {
-      pool = new UpstreamPool(host, port, this.#options, this.#deps);
+      pool = kind.create(host, port, this.#options, this.#deps);
+      pool.key = key;
       if (this.#isClosed) pool.close();
       else if (this.#pools.size < MAX_UPSTREAMS) this.#pools.set(key, pool);
       this.#startSweeping();
@@ -56,9 +68,9 @@ export class UpstreamPools {
 
   /** Closes idle connections of that address now and busy ones after their answer. */
   forget(upstream: Upstream): void {
-    const key = `${upstream.host} ${upstream.port}`;
-    if (this.#pools.get(key) === upstream) this.#pools.delete(key);
-    if (upstream instanceof UpstreamPool) upstream.close();
+    if (!(upstream instanceof UpstreamPool)) return;
+    if (this.#pools.get(upstream.key) === upstream) this.#pools.delete(upstream.key);
+    upstream.close();
   }
 
   close(): void {
@@ -83,6 +95,10 @@ export class UpstreamPool implements Upstream {
   readonly host: string;
   readonly port: number;
   readonly authority: string;
+  /** Null = plain TCP. */
+  readonly tls: UpstreamTls | null;
+  /** Belongs to UpstreamPools. */
+  key = '';
   readonly #options: UpstreamOptions;
   readonly #deps: UpstreamDeps;
   /** Oldest first. */
@@ -90,9 +106,16 @@ export class UpstreamPool implements Upstream {
   #http2: CallPool | null = null;
   #isClosed = false;
 
-  constructor(host: string, port: number, options: UpstreamOptions, deps: UpstreamDeps) {
+  constructor(
+    host: string,
+    port: number,
+    options: UpstreamOptions,
+    deps: UpstreamDeps,
+    tls: UpstreamTls | null = null,
+  ) {
     this.host = host;
     this.port = port;
+    this.tls = tls;
     this.authority = authorityOf(this);
     this.#options = options;
     this.#deps = deps;
@@ -125,6 +148,11 @@ export class UpstreamPool implements Upstream {
       }
       connection.destroy();
     }
+  }
+
+  /** The same, for whoever has not read the clock. */
+  checkoutNow(isReplayable: boolean): UpstreamLink | null {
+    return this.checkout(isReplayable, this.#deps.clock.monotonicMs());
   }
 
   dial(waiter: DialWaiter): PendingDial {
