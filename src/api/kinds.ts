@@ -9,6 +9,8 @@ export interface PrinterColumn {
   path: string;
   /** > 0: only with `-o wide`. */
   priority?: number;
+  description?: string;
+  format?: string;
 }
 
 export interface Kind {
@@ -24,6 +26,12 @@ export interface Kind {
   /** True for Knative kinds: no strategic merge patch (KN-173), RV required on PUT (KN-171). */
   custom: boolean;
   columns: readonly PrinterColumn[];
+  /** Where a custom kind's `scale` subresource finds its numbers. */
+  scale?: { specReplicasPath: string; statusReplicasPath: string; labelSelectorPath?: string };
+  /** Fields selectors may name beyond metadata.name and metadata.namespace. */
+  selectableFields?: readonly string[];
+  /** Said in a Warning header with every answer. */
+  deprecation?: string;
 }
 
 const READY = '.status.conditions[?(@.type=="Ready")]';

@@ -7,7 +7,7 @@ export interface JsonSchema {
   properties?: Readonly<Record<string, JsonSchema>>;
   required?: readonly string[];
   items?: JsonSchema;
-  additionalProperties?: JsonSchema;
+  additionalProperties?: JsonSchema | boolean;
   enum?: readonly string[];
   default?: unknown;
   'x-kubernetes-preserve-unknown-fields'?: true;

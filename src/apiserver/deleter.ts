@@ -43,7 +43,16 @@ export class ObjectDeleter {
   readonly #writer: ObjectWriter;
   readonly #clock: Clock;
 
-  constructor(deps: { store: ObjectStore; writer: ObjectWriter; clock: Clock }) {
+  readonly #checkDelete: (kind: Kind, name: string) => void;
+
+  /** `checkDelete` throws for what may not go. */
+  constructor(deps: {
+    store: ObjectStore;
+    writer: ObjectWriter;
+    clock: Clock;
+    checkDelete?: (kind: Kind, name: string) => void;
+  }) {
+    this.#checkDelete = deps.checkDelete ?? (() => undefined);
     this.#store = deps.store;
     this.#writer = deps.writer;
     this.#clock = deps.clock;
@@ -75,6 +84,7 @@ export class ObjectDeleter {
         `ResourceVersion in object meta: ${resourceVersion}`;
       throw conflict(kind, name, `Precondition failed: ${what}`);
     }
+    this.#checkDelete(kind, name);
     if (kind === Namespace && PROTECTED_NAMESPACES.has(name)) {
       throw forbidden(kind, name, 'this namespace may not be deleted');
     }

@@ -1,4 +1,4 @@
-// Discovery documents (KN-110 to KN-115), made once from the kinds' rows: the aggregated form
+// Discovery documents (KN-110 to KN-115), made from the kinds' rows whenever those change: the aggregated form
 // current clients ask for, its beta, and the legacy documents other tools read. Pure.
 
 import { createHash } from 'node:crypto';
@@ -146,8 +146,20 @@ const JSON_TYPE = 'application/json';
 export class Discovery {
   readonly #legacy = new Map<string, DiscoveryDocument>();
   readonly #aggregated = new Map<string, DiscoveryDocument>();
+  readonly #registry: KindRegistry;
+  #generation = -1;
 
   constructor(registry: KindRegistry) {
+    this.#registry = registry;
+  }
+
+  /** KN-115: the documents follow the kinds. */
+  #refresh(): void {
+    const registry = this.#registry;
+    if (this.#generation === registry.generation) return;
+    this.#generation = registry.generation;
+    this.#legacy.clear();
+    this.#aggregated.clear();
     const core = registry.groups.filter(({ name }) => name === '');
     const named = registry.groups.filter(({ name }) => name !== '');
     const others = [...named.slice(0, 2), ...reviewGroups(), ...named.slice(2)];
@@ -183,6 +195,8 @@ export class Discovery {
 
   /** KN-112: `Accept` decides; undefined = not a discovery path. */
   find(path: string, accept: string | undefined): DiscoveryDocument | undefined {
+    if (!path.startsWith('/api')) return undefined;
+    this.#refresh();
     const trimmed = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
     const legacy = this.#legacy.get(trimmed);
     if (legacy === undefined) return undefined;

@@ -16,14 +16,41 @@ export interface Group {
 }
 
 export class KindRegistry {
-  readonly kinds: readonly Kind[];
-  readonly groups: readonly Group[];
+  #kinds: readonly Kind[] = [];
+  #groups: readonly Group[] = [];
+  #generation = 0;
   readonly #byPlural = new Map<string, Kind>();
   readonly #byKind = new Map<string, Kind>();
   readonly #groupVersions = new Map<string, GroupVersion>();
 
   constructor(kinds: readonly Kind[]) {
-    this.kinds = kinds;
+    this.#fill(kinds);
+  }
+
+  get kinds(): readonly Kind[] {
+    return this.#kinds;
+  }
+
+  get groups(): readonly Group[] {
+    return this.#groups;
+  }
+
+  /** Changes with the rows; documents made from them are made again then. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Custom kinds come and go; new ones go to the end. */
+  replace(old: readonly Kind[], kinds: readonly Kind[]): void {
+    this.#fill([...this.#kinds.filter((kind) => !old.includes(kind)), ...kinds]);
+  }
+
+  #fill(kinds: readonly Kind[]): void {
+    this.#kinds = kinds;
+    this.#generation += 1;
+    this.#byPlural.clear();
+    this.#byKind.clear();
+    this.#groupVersions.clear();
     const groups = new Map<string, Map<string, Kind[]>>();
     for (const kind of kinds) {
       this.#byPlural.set(`${apiVersionOf(kind)}/${kind.plural}`, kind);
@@ -34,7 +61,7 @@ export class KindRegistry {
       versions.set(kind.version, members);
       members.push(kind);
     }
-    this.groups = [...groups].map(([name, versions]) => ({
+    this.#groups = [...groups].map(([name, versions]) => ({
       name,
       versions: [...versions].map(([version, members]) => ({
         group: name,
@@ -42,7 +69,7 @@ export class KindRegistry {
         kinds: members,
       })),
     }));
-    for (const { versions } of this.groups) {
+    for (const { versions } of this.#groups) {
       for (const entry of versions) {
         this.#groupVersions.set(groupVersionName(entry.group, entry.version), entry);
       }

@@ -2,16 +2,27 @@
 // new object starts with. Everything else about a kind is data in src/api/kinds.ts. Pure; copies on
 // write.
 
-import { ALL_KINDS, type Kind } from '../api/kinds.ts';
+import type { CustomResourceDefinition } from '../api/custom-resource.ts';
+import type { Kind } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';
-import { timestamp } from './object-meta.ts';
+import {
+  CLEANUP_FINALIZER,
+  definitionViolations,
+  hasRules,
+  normalizeDefinition,
+} from './custom/definition-rules.ts';
 import { isJsonObject, type JsonObject } from './patch/json-value.ts';
+import type { Violation } from './status-error.ts';
 
 export interface KindRules {
   /** Brings every written object into the stored form. */
   normalize?(object: KubeObject): KubeObject;
+  /** What is wrong with an object, beyond its metadata and schema. */
+  violations?(object: KubeObject): Violation[];
+  /** What its author should hear. Only called for an object without violations. */
+  warnings?(object: KubeObject): string[];
   /** Status of a new object; without it a kind with a status subresource starts without status. */
-  initialStatus?(object: KubeObject, nowMs: number): JsonObject | undefined;
+  initialStatus?(): JsonObject | undefined;
   /** True for kinds whose creator reports status along with the object. */
   keepsStatusOnCreate?: true;
 }
@@ -48,27 +59,13 @@ function normalizeNamespace(object: KubeObject): KubeObject {
   return { ...object, metadata };
 }
 
-/** CRDs describe kinds; this server serves a fixed set and says so honestly (KN-115). */
-function customResourceStatus(object: KubeObject, nowMs: number): JsonObject {
-  const { spec } = body(object);
-  const given = isJsonObject(spec) ? spec : {};
-  const names = isJsonObject(given['names']) ? given['names'] : {};
-  const isServed = ALL_KINDS.some(
-    (kind) => kind.custom && kind.group === given['group'] && kind.plural === names['plural'],
-  );
-  const lastTransitionTime = timestamp(nowMs);
-  const condition = (type: string): JsonObject => ({
-    type,
-    status: isServed ? 'True' : 'False',
-    lastTransitionTime,
-    reason: isServed ? 'BuiltIn' : 'NotServed',
-    message: isServed ? 'the kind is built in' : 'this server serves a fixed set of kinds',
-  });
-  return {
-    acceptedNames: names,
-    conditions: [condition('NamesAccepted'), condition('Established')],
-    storedVersions: [],
-  };
+/** Its objects go before it does. */
+function normalizeCustomResource(object: KubeObject): KubeObject {
+  const normal = normalizeDefinition(object);
+  const { finalizers = [], deletionTimestamp } = normal.metadata;
+  if (deletionTimestamp !== undefined || finalizers.includes(CLEANUP_FINALIZER)) return normal;
+  const metadata = { ...normal.metadata, finalizers: [...finalizers, CLEANUP_FINALIZER] };
+  return { ...normal, metadata };
 }
 
 const RULES: Readonly<Record<string, KindRules>> = {
@@ -89,7 +86,14 @@ const RULES: Readonly<Record<string, KindRules>> = {
   '/Secret': { normalize: normalizeSecret },
   '/Node': { keepsStatusOnCreate: true },
   'apps/Deployment': { normalize: (object) => withSpecDefaults(object, { replicas: 1 }) },
-  'apiextensions.k8s.io/CustomResourceDefinition': { initialStatus: customResourceStatus },
+  'apiextensions.k8s.io/CustomResourceDefinition': {
+    normalize: normalizeCustomResource,
+    violations: definitionViolations,
+    warnings: (object) =>
+      hasRules(object as CustomResourceDefinition)
+        ? ['x-kubernetes-validations rules are kept, but not evaluated by this server']
+        : [],
+  },
 };
 
 const NO_RULES: KindRules = {};
@@ -99,10 +103,10 @@ export function rulesOf(kind: Kind): KindRules {
 }
 
 /** The status a new object is stored with. */
-export function withInitialStatus(kind: Kind, object: KubeObject, nowMs: number): KubeObject {
+export function withInitialStatus(kind: Kind, object: KubeObject): KubeObject {
   const rules = rulesOf(kind);
   if (!kind.subresources.includes('status') || rules.keepsStatusOnCreate) return object;
   const { status: _given, ...rest } = body(object);
-  const status = rules.initialStatus?.(object, nowMs);
+  const status = rules.initialStatus?.();
   return (status === undefined ? rest : { ...rest, status }) as unknown as KubeObject;
 }

@@ -142,6 +142,7 @@ export class OpenApi {
   readonly #expires: () => number;
   readonly #documents = new Map<string, OpenApiDocument>();
   #index: string | null = null;
+  #generation = -1;
 
   /** `nowMs` dates the Expires header. */
   constructor(
@@ -157,9 +158,11 @@ export class OpenApi {
   /** undefined = not an OpenAPI v3 path. */
   find(path: string, query: URLSearchParams): OpenApiAnswer | undefined {
     if (path === INDEX_PATH || path === `${INDEX_PATH}/`) {
+      this.#refresh();
       return { code: 200, body: this.#indexText(), headers: {} };
     }
     if (!path.startsWith(`${INDEX_PATH}/`)) return undefined;
+    this.#refresh();
     const document = this.#all().get(path.slice(INDEX_PATH.length + 1));
     if (document === undefined) return undefined;
     const asked = query.get('hash');
@@ -172,6 +175,13 @@ export class OpenApi {
       headers['Expires'] = new Date(this.#expires()).toUTCString();
     }
     return { code: 200, body: document.body, headers };
+  }
+
+  #refresh(): void {
+    if (this.#generation === this.#registry.generation) return;
+    this.#generation = this.#registry.generation;
+    this.#documents.clear();
+    this.#index = null;
   }
 
   #indexText(): string {

@@ -118,7 +118,7 @@ export class ResourceHandler {
     await waitForRevision(this.#deps.store, this.#deps.clock, revision);
     const found = this.#deps.store.of(kind).get(storeKey(namespace, name));
     if (found === undefined) throw notFound(kind, name);
-    if (subresource === 'scale') return renderValue(200, toScale(found.object));
+    if (subresource === 'scale') return renderValue(200, toScale(kind, found.object));
     return renderObject(200, kind, found, options);
   }
 
@@ -149,6 +149,7 @@ export class ResourceHandler {
     const { write, object } = this.#decode(request);
     if (subresource === 'scale') {
       return this.#asScale(
+        kind,
         await this.#deps.writer.modify(write, ({ object: current }) =>
           withScale(kind, current, object),
         ),
@@ -157,8 +158,8 @@ export class ResourceHandler {
     return renderObject(200, kind, await this.#deps.writer.update(write, object), options);
   }
 
-  #asScale(written: Written): Reply {
-    return renderValue(200, toScale(written.object));
+  #asScale(kind: Kind, written: Written): Reply {
+    return renderValue(200, toScale(kind, written.object));
   }
 
   async #patch(request: ResourceRequest): Promise<Reply> {
@@ -176,8 +177,9 @@ export class ResourceHandler {
       asPatched(before, applyPatch(kind, type, before, patch));
     if (subresource === 'scale') {
       return this.#asScale(
+        kind,
         await this.#deps.writer.modify(write, ({ object }) =>
-          withScale(kind, object, patched(toScale(object))),
+          withScale(kind, object, patched(toScale(kind, object))),
         ),
       );
     }
@@ -191,7 +193,7 @@ export class ResourceHandler {
     const write: WriteRequest = { ...this.#writeRequest(request, []), operation: 'Apply' };
     write.manager = request.query.get('fieldManager') ?? '';
     const { code, written } = await this.#applies.apply(write, request.body, isForced);
-    if (write.subresource === 'scale') return this.#asScale(written);
+    if (write.subresource === 'scale') return this.#asScale(kind, written);
     return renderObject(code, kind, written, options);
   }
 

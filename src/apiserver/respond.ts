@@ -9,6 +9,7 @@ import type { ApiStatus } from '../api/objects.ts';
 import type { ListResult } from './list.ts';
 import { JSON_TYPE, type ResponseFormat } from './negotiation.ts';
 import { internalError, StatusError } from './status-error.ts';
+import { inVersion } from './store/stored.ts';
 import { type IncludeObject, toPartialMetadata, toTable } from './table.ts';
 import type { Written } from './write-request.ts';
 
@@ -45,7 +46,7 @@ export function renderObject(
   written: Written,
   options: RenderOptions,
 ): Reply {
-  const { object, json } = written;
+  const { object, json } = inVersion(kind, written);
   switch (options.format) {
     case 'json':
       return { code, contentType: JSON_TYPE, body: json };
@@ -62,7 +63,8 @@ export function renderObject(
 }
 
 export function renderList(kind: Kind, result: ListResult, options: RenderOptions): Reply {
-  const { items, ...rest } = result;
+  const { items: stored, ...rest } = result;
+  const items = stored.map((item) => inVersion(kind, item));
   const metadata = { ...rest };
   const objects = items.map(({ object }) => object);
   const head = { kind: `${kind.kind}List`, apiVersion: apiVersionOf(kind), metadata };

@@ -4,7 +4,8 @@
 import type { LabelSelector } from '../api/core.ts';
 import type { Kind } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';
-import { invalid } from './status-error.ts';
+import type { JsonObject } from './patch/json-value.ts';
+import { internalError, invalid } from './status-error.ts';
 
 export interface Scale extends KubeObject {
   spec: { replicas?: number };
@@ -29,8 +30,49 @@ export function selectorText(selector: LabelSelector | undefined): string {
   return [...equal, ...sets].join(',');
 }
 
-export function toScale(object: KubeObject): Scale {
-  const { metadata, spec, status } = object as Scalable;
+const readPath = (object: unknown, path: string): unknown =>
+  path
+    .split('.')
+    .slice(1)
+    .reduce((at, name) => (at as Record<string, unknown> | undefined)?.[name], object);
+
+/** Where a custom kind keeps its numbers; `.spec.replicas` and so on for all others. */
+function numbersOf(kind: Kind, object: KubeObject): Pick<Scale, 'spec' | 'status'> {
+  const { spec, status } = object as Scalable;
+  if (kind.scale === undefined) {
+    const selector = selectorText(spec?.selector);
+    return {
+      spec: { replicas: spec?.replicas ?? 1 },
+      status: { replicas: status?.replicas ?? 0, selector },
+    };
+  }
+  const { specReplicasPath, statusReplicasPath, labelSelectorPath } = kind.scale;
+  const wanted = readPath(object, specReplicasPath);
+  if (typeof wanted !== 'number') {
+    throw internalError(`the spec replicas field "${specReplicasPath}" does not exist`);
+  }
+  const selector =
+    labelSelectorPath === undefined ? undefined : readPath(object, labelSelectorPath);
+  return {
+    spec: { replicas: wanted },
+    status: {
+      replicas: Number(readPath(object, statusReplicasPath) ?? 0),
+      ...(typeof selector === 'string' ? { selector } : {}),
+    },
+  };
+}
+
+function withReplicas(kind: Kind, object: KubeObject, replicas: number): KubeObject {
+  const path = (kind.scale?.specReplicasPath ?? '.spec.replicas').split('.').slice(1);
+  const set = (at: unknown, [name = '', ...rest]: readonly string[]): unknown => ({
+    ...(at as object | undefined),
+    [name]: rest.length === 0 ? replicas : set((at as JsonObject | undefined)?.[name], rest),
+  });
+  return set(object, path) as KubeObject;
+}
+
+export function toScale(kind: Kind, object: KubeObject): Scale {
+  const { metadata } = object;
   const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata;
   return {
     kind: 'Scale',
@@ -42,8 +84,7 @@ export function toScale(object: KubeObject): Scale {
       ...(resourceVersion === undefined ? {} : { resourceVersion }),
       ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
     },
-    spec: { replicas: spec?.replicas ?? 1 },
-    status: { replicas: status?.replicas ?? 0, selector: selectorText(spec?.selector) },
+    ...numbersOf(kind, object),
   };
 }
 
@@ -64,6 +105,5 @@ export function withScale(kind: Kind, object: KubeObject, scale: KubeObject): Ku
   const metadata = { ...object.metadata };
   if (resourceVersion !== undefined) metadata.resourceVersion = resourceVersion;
   if (uid !== undefined) metadata.uid = uid;
-  const { spec } = object as Scalable;
-  return { ...object, metadata, spec: { ...spec, replicas } } as KubeObject;
+  return { ...withReplicas(kind, object, replicas), metadata };
 }

@@ -158,7 +158,7 @@ export interface FieldSelector {
 /** null = selects everything. Throws 400 for unknown fields and broken text. */
 export function parseFieldSelector(kind: Kind, text: string): FieldSelector | null {
   if (text.trim() === '') return null;
-  const known = FIELDS[`${kind.group}/${kind.kind}`] ?? [];
+  const known = kind.selectableFields ?? FIELDS[`${kind.group}/${kind.kind}`] ?? [];
   let name: string | null = null;
   const tests = splitTerms(text)
     .filter((term) => term !== '')

@@ -11,6 +11,7 @@ import type { Clock } from '../clock/clock.ts';
 import type { LocalServer } from '../kube/local-server.ts';
 import { loadServerIdentity, type ServerIdentity } from '../pki/identity.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { CustomKinds } from './custom/custom-kinds.ts';
 import { ObjectDeleter } from './deleter.ts';
 import { Discovery } from './discovery.ts';
 import { Guard } from './guard.ts';
@@ -123,14 +124,10 @@ async function openStore(options: ApiServerOptions): Promise<ObjectStore> {
   }
   const opened = await openLevelStore({
     directory: join(dataDir, 'store'),
-    kinds,
     durability,
     clock,
     onFlushFailure: (error) => logger.error({ error }, 'flushing the database failed'),
   });
-  if (opened.unknownRecords > 0) {
-    logger.warn({ records: opened.unknownRecords }, 'the database holds kinds not known here');
-  }
   const backend: StoreBackend = opened.backend;
   return new ObjectStore({ kinds, loaded: opened.loaded, backend, onWriteFailure, ...limits });
 }
@@ -142,8 +139,13 @@ async function serve(
   hosts: readonly string[],
 ): Promise<ApiServer> {
   const { clock, logger, host, userName, random = cryptoRandom } = options;
-  const schemaOf = options.schemaOf ?? stockSchemaOf;
   const registry = new KindRegistry(options.kinds ?? ALL_KINDS);
+  const builtInSchemas = options.schemaOf ?? stockSchemaOf;
+  const custom = new CustomKinds({ registry, store, clock, logger, schemaOf: builtInSchemas });
+  const schemaOf = (kind: Kind) => custom.schemaOf(kind);
+  if (store.unservedObjects > 0) {
+    logger.warn({ objects: store.unservedObjects }, 'the database holds objects of unknown kinds');
+  }
   const { admission } = options;
   const onUnknownField = unknownFieldLog(logger);
   const writer = new ObjectWriter({
@@ -154,10 +156,12 @@ async function serve(
     random,
     onUnknownField,
   });
-  const deleter = new ObjectDeleter({ store, writer, clock });
+  const checkDelete = custom.checkDelete.bind(custom);
+  const deleter = new ObjectDeleter({ store, writer, clock, checkDelete });
   const watches = new WatchHub({ store, clock, random });
   const housekeeping = new Housekeeping({ store, writer, deleter, clock, logger });
   await ensureNamespaces(store, writer);
+  await custom.start({ writer, deleter });
   const guard = new Guard(identity.token, hosts);
   const handler = createRouter({
     registry,
@@ -192,6 +196,7 @@ async function serve(
     local: createLocalServer(handler, logger),
     async stop() {
       housekeeping.stop();
+      custom.stop();
       watches.stop();
       await http.stop();
       await store.close();

@@ -36,6 +36,7 @@ const CAUSES = {
   Duplicate: 'FieldValueDuplicate',
   TypeInvalid: 'FieldValueTypeInvalid',
   TooLong: 'FieldValueTooLong',
+  TooMany: 'FieldValueTooMany',
 } as const;
 
 /** One reason why an object is refused with 422. */
@@ -44,13 +45,11 @@ export interface Violation {
   field: string;
   /** The offending value, where the text shows it. */
   value?: unknown;
-  /** The value as Go prints it, where JSON would not do. */
-  shown?: string;
   detail: string;
 }
 
-function violationText({ type, value, detail, shown: given }: Violation): string {
-  const shown = given ?? JSON.stringify(value) ?? 'null';
+function violationText({ type, value, detail }: Violation): string {
+  const shown = JSON.stringify(value) ?? 'null';
   switch (type) {
     case 'Required':
       return `Required value${detail === '' ? '' : `: ${detail}`}`;
@@ -58,6 +57,8 @@ function violationText({ type, value, detail, shown: given }: Violation): string
       return `Forbidden: ${detail}`;
     case 'TooLong':
       return `Too long: ${detail}`;
+    case 'TooMany':
+      return `Too many: ${shown}: ${detail}`;
     case 'Duplicate':
       return `Duplicate value: ${shown}`;
     case 'NotSupported':

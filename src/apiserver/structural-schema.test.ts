@@ -2,12 +2,8 @@
 
 import { expect, test } from 'vitest';
 import { findDuplicateFields } from './duplicate-fields.ts';
-import {
-  fillDefaults,
-  findViolations,
-  pruneObject,
-  type StructuralSchema,
-} from './structural-schema.ts';
+import { findViolations } from './schema-validation.ts';
+import { fillDefaults, pruneObject, type StructuralSchema } from './structural-schema.ts';
 
 const schema: StructuralSchema = {
   type: 'object',

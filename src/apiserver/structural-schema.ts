@@ -1,8 +1,7 @@
-// What a structural schema does to an object: drop unknown fields (and name them, KN-176), fill
-// defaults, check types and limits. Each pass copies only what it changes. Pure.
+// What a structural schema does to an object on its way in: drop unknown fields (and name them,
+// KN-176), fill defaults. Each pass copies only what it changes. Pure.
 
 import { isJsonObject, type JsonObject } from './patch/json-value.ts';
-import type { Violation } from './status-error.ts';
 
 /** The part of OpenAPI v3 that CRDs use. `src/api` writes these; this file only follows them. */
 export interface StructuralSchema {
@@ -15,7 +14,20 @@ export interface StructuralSchema {
   readonly pattern?: string;
   readonly minimum?: number;
   readonly maximum?: number;
+  readonly exclusiveMinimum?: boolean;
+  readonly exclusiveMaximum?: boolean;
+  readonly multipleOf?: number;
   readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly uniqueItems?: boolean;
+  readonly minProperties?: number;
+  readonly maxProperties?: number;
+  readonly allOf?: readonly StructuralSchema[];
+  readonly anyOf?: readonly StructuralSchema[];
+  readonly oneOf?: readonly StructuralSchema[];
+  readonly not?: StructuralSchema;
   readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, StructuralSchema>>;
   readonly additionalProperties?: boolean | StructuralSchema;
@@ -49,7 +61,8 @@ const METADATA_FIELDS = new Set([
 ]);
 const TYPE_FIELDS = new Set(['apiVersion', 'kind', 'metadata']);
 
-const joined = (path: string, field: string): string => (path === '' ? field : `${path}.${field}`);
+export const joined = (path: string, field: string): string =>
+  path === '' ? field : `${path}.${field}`;
 
 /**
  * The object without fields its schema does not know; paths of dropped ones go to `unknown`.
@@ -77,7 +90,7 @@ export function pruneObject(
   return { ...pruned, metadata: Object.fromEntries(kept) };
 }
 
-function isSame(value: JsonObject, baseline: JsonObject | undefined, key: string): boolean {
+export function isSame(value: JsonObject, baseline: JsonObject | undefined, key: string): boolean {
   return baseline !== undefined && value[key] !== undefined && value[key] === baseline[key];
 }
 
@@ -117,7 +130,7 @@ function pruneMembers(
   const keepsUnknown =
     schema['x-kubernetes-preserve-unknown-fields'] === true ||
     additionalProperties === true ||
-    (properties === undefined && additionalProperties === undefined);
+    (schema.type !== 'object' && properties === undefined && additionalProperties === undefined);
   let copy: JsonObject | null = null;
   for (const key of Object.keys(value)) {
     if (skip?.(key)) continue;
@@ -157,7 +170,9 @@ export function fillDefaults(
   let copy: JsonObject | null = null;
   for (const [key, child] of Object.entries(schema.properties)) {
     if (isSame(value, baseline, key)) continue;
-    const current = value[key] === undefined ? child.default : value[key];
+    const given = value[key];
+    const isAbsent = given === undefined || (given === null && child.nullable !== true);
+    const current = isAbsent ? (child.default ?? given) : given;
     if (current === undefined) continue;
     const next = fillDefaults(current, child);
     if (next === value[key]) continue;
@@ -165,114 +180,4 @@ export function fillDefaults(
     copy[key] = next;
   }
   return copy ?? value;
-}
-
-function isOfType(value: unknown, type: string): boolean {
-  switch (type) {
-    case 'object':
-      return isJsonObject(value);
-    case 'array':
-      return Array.isArray(value);
-    case 'integer':
-      return Number.isInteger(value);
-    default:
-      return typeof value === type; // string, number, boolean
-  }
-}
-
-/** Everything about `value` the schema does not allow. */
-export function findViolations(
-  value: unknown,
-  schema: StructuralSchema,
-  path = '',
-  found: Violation[] = [],
-  baseline?: JsonObject,
-): Violation[] {
-  if (value === undefined || (value === null && path !== '')) return found;
-  if (schema['x-kubernetes-int-or-string'] === true) {
-    if (typeof value !== 'string' && !Number.isInteger(value)) {
-      found.push(typeViolation(value, path, 'integer or string'));
-    }
-    return found;
-  }
-  if (schema.type !== undefined && !isOfType(value, schema.type)) {
-    found.push(typeViolation(value, path, schema.type));
-    return found;
-  }
-  checkScalar(value, schema, path, found);
-  if (Array.isArray(value)) {
-    const { items } = schema;
-    if (items !== undefined) {
-      value.forEach((item, index) => {
-        findViolations(item, items, `${path}[${index}]`, found);
-      });
-    }
-  } else if (isJsonObject(value)) {
-    checkMembers(value, schema, path, found, baseline);
-  }
-  return found;
-}
-
-function typeViolation(value: unknown, path: string, type: string): Violation {
-  const actual = Array.isArray(value) ? 'array' : typeof value;
-  return {
-    type: 'TypeInvalid',
-    field: path,
-    value: actual,
-    detail: `${path} in body must be of type ${type}: ${JSON.stringify(actual)}`,
-  };
-}
-
-function checkScalar(
-  value: unknown,
-  schema: StructuralSchema,
-  path: string,
-  found: Violation[],
-): void {
-  if (schema.enum !== undefined && !schema.enum.includes(value)) {
-    const names = schema.enum.map((allowed) => JSON.stringify(allowed)).join(', ');
-    found.push({ type: 'NotSupported', field: path, value, detail: `supported values: ${names}` });
-  }
-  const refuse = (detail: string): void => {
-    found.push({ type: 'Invalid', field: path, value, detail: `${path} in body ${detail}` });
-  };
-  if (typeof value === 'number') {
-    const { minimum, maximum } = schema;
-    if (minimum !== undefined && value < minimum) {
-      refuse(`should be greater than or equal to ${minimum}`);
-    }
-    if (maximum !== undefined && value > maximum) {
-      refuse(`should be less than or equal to ${maximum}`);
-    }
-  }
-  if (typeof value === 'string') {
-    const { minLength, pattern } = schema;
-    if (minLength !== undefined && value.length < minLength) {
-      refuse(`should be at least ${minLength} chars long`);
-    }
-    if (pattern !== undefined && !new RegExp(pattern).test(value)) {
-      refuse(`should match '${pattern}'`);
-    }
-  }
-}
-
-function checkMembers(
-  value: JsonObject,
-  schema: StructuralSchema,
-  path: string,
-  found: Violation[],
-  baseline: JsonObject | undefined,
-): void {
-  for (const name of schema.required ?? []) {
-    if (value[name] === undefined) {
-      found.push({ type: 'Required', field: joined(path, name), detail: '' });
-    }
-  }
-  for (const key of Object.keys(value)) {
-    if (isSame(value, baseline, key)) continue;
-    const child =
-      schema.properties?.[key] ??
-      (typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined);
-    if (child !== undefined) findViolations(value[key], child, joined(path, key), found);
-  }
 }

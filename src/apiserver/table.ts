@@ -69,11 +69,11 @@ function shapeFromColumns(given: readonly PrinterColumn[]): TableShape {
   return {
     columns: [
       NAME_COLUMN,
-      ...columns.map(({ name, type, priority = 0 }) => ({
+      ...columns.map(({ name, type, priority = 0, format = '', description = '' }) => ({
         name,
         type,
-        format: '',
-        description: '',
+        format,
+        description,
         priority,
       })),
     ],

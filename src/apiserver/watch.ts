@@ -11,7 +11,7 @@ import type { Selection } from './selectors.ts';
 import { expired } from './status-error.ts';
 import type { ChangeListener, KindStore } from './store/kind-store.ts';
 import type { ObjectStore } from './store/object-store.ts';
-import type { Change, ChangeType, Stored } from './store/stored.ts';
+import { type Change, type ChangeType, inVersion, type Stored } from './store/stored.ts';
 
 /** Where the bytes go. `write` false = stop until `drained` is called. */
 export interface WatchSink {
@@ -44,7 +44,9 @@ export class PlainEncoder implements EventEncoder {
       this.#stored = stored;
       this.#frames = { ADDED: null, MODIFIED: null, DELETED: null };
     }
-    const made = this.#frames[type] ?? Buffer.from(`{"type":"${type}","object":${stored.json}}\n`);
+    const made =
+      this.#frames[type] ??
+      Buffer.from(`{"type":"${type}","object":${inVersion(this.#kind, stored).json}}\n`);
     this.#frames[type] = made;
     return made;
   }

@@ -26,9 +26,8 @@ function refused(kind: Kind, options: OptionsName, violation: Violation): Status
 export function isDryRun(kind: Kind, options: OptionsName, values: readonly string[]): boolean {
   const asked = values.filter((value) => value !== '');
   if (asked.some((value) => value !== 'All')) {
-    const shown = `[]string{${asked.map((value) => JSON.stringify(value)).join(', ')}}`;
     const detail = 'supported values: "All"';
-    throw refused(kind, options, { type: 'NotSupported', field: 'dryRun', shown, detail });
+    throw refused(kind, options, { type: 'NotSupported', field: 'dryRun', value: asked, detail });
   }
   return asked.length > 0;
 }

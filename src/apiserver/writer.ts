@@ -23,6 +23,7 @@ import {
   timestamp,
 } from './object-meta.ts';
 import type { JsonObject } from './patch/json-value.ts';
+import { findViolations } from './schema-validation.ts';
 import {
   alreadyExists,
   badRequest,
@@ -33,13 +34,8 @@ import {
   StatusError,
 } from './status-error.ts';
 import type { ObjectStore } from './store/object-store.ts';
-import { type Stored, storeKey } from './store/stored.ts';
-import {
-  fillDefaults,
-  findViolations,
-  pruneObject,
-  type StructuralSchema,
-} from './structural-schema.ts';
+import { inVersion, type Stored, storeKey } from './store/stored.ts';
+import { fillDefaults, pruneObject, type StructuralSchema } from './structural-schema.ts';
 import { complain } from './unknown-fields.ts';
 import {
   asWritten,
@@ -139,13 +135,14 @@ export class ObjectWriter {
     const key = storeKey(namespace, name);
     const kinds = this.#store.of(kind);
     for (let attempt = 1; attempt <= MAX_WRITE_ATTEMPTS; attempt += 1) {
-      const current = kinds.latest(key);
-      if (current === undefined) throw notFound(kind, name);
+      const newest = kinds.latest(key);
+      if (newest === undefined) throw notFound(kind, name);
+      const current = inVersion(kind, newest);
       const candidate = transform(current);
       checkPreconditions(kind, candidate, current);
       const prepared = this.#prepareUpdate(request, candidate, current);
       const admitted = await this.#admit(request, 'UPDATE', prepared, current.object);
-      if (kinds.latest(key) !== current) continue;
+      if (kinds.latest(key) !== newest) continue;
       const object = this.#finishUpdate(request, admitted, prepared, current);
       return this.#commitUpdate(request, object, current);
     }
@@ -177,7 +174,7 @@ export class ObjectWriter {
     delete metadata.managedFields;
     const object = this.#sanitize(request, { ...given, metadata });
     this.#setManaged(request, null, object, managed);
-    return withInitialStatus(kind, object, nowMs);
+    return withInitialStatus(kind, object);
   }
 
   /** Field ownership of a kind; for the apply that makes a state out of another. */
@@ -215,7 +212,7 @@ export class ObjectWriter {
     const normal = rulesOf(kind).normalize?.(admitted) ?? admitted;
     const metadata = keepServerMetadata(normal.metadata, prepared.metadata);
     const object = { ...normal, metadata };
-    this.#validate(kind, object);
+    this.#validate(request, object);
     return object;
   }
 
@@ -270,7 +267,7 @@ export class ObjectWriter {
     const object = { ...admitted, metadata };
     const violations = metadataUpdateViolations(object.metadata, old.metadata);
     if (violations.length > 0) throw invalid(kind, request.name, violations);
-    this.#validate(kind, object, old);
+    this.#validate(request, object, old);
     return object;
   }
 
@@ -323,12 +320,17 @@ export class ObjectWriter {
     return rulesOf(kind).normalize?.(result) ?? result;
   }
 
-  #validate(kind: Kind, object: KubeObject, old?: KubeObject): void {
+  #validate(request: WriteRequest, object: KubeObject, old?: KubeObject): void {
+    const { kind } = request;
     const violations = metadataViolations(kind, object.metadata);
     const baseline = old as unknown as JsonObject | undefined;
     const schema = this.#deps.schemaOf(kind);
     if (schema !== undefined) findViolations(object, schema, '', violations, baseline);
+    const rules = rulesOf(kind);
+    violations.push(...(rules.violations?.(object) ?? []));
     if (violations.length > 0) throw invalid(kind, object.metadata.name, violations);
+    request.warnings.push(...(rules.warnings?.(object) ?? []));
+    if (kind.deprecation !== undefined) request.warnings.push(kind.deprecation);
   }
 
   #checkQuota(kind: Kind, name: string): void {

@@ -11,7 +11,7 @@ import type { Kind } from '../../api/kinds.ts';
 import type { KubeObject } from '../../api/objects.ts';
 import type { Clock, TimerHandle } from '../../clock/clock.ts';
 import type { LoadedState, Persisted, StoreBackend } from './object-store.ts';
-import { type Stored, storeKey } from './stored.ts';
+import { resourceKey, type Stored, storeKey } from './stored.ts';
 
 /** Acknowledged writes reach the disk at most this much later (power loss, not kill -9). */
 export const FLUSH_DELAY_MS = 100;
@@ -41,24 +41,21 @@ type Operation = { type: 'put'; key: string; value: string } | { type: 'del'; ke
 export interface OpenedStore {
   backend: StoreBackend;
   loaded: LoadedState;
-  /** Records of kinds this version does not know; they stay on disk. */
-  unknownRecords: number;
 }
 
 /** Opens (and creates) the database. Rejects with DataDirectoryError when it cannot be used. */
 export async function openLevelStore(options: {
   directory: string;
-  kinds: readonly Kind[];
   durability: Durability;
   clock: Clock;
   onFlushFailure?: (error: unknown) => void;
 }): Promise<OpenedStore> {
-  const { directory, kinds } = options;
+  const { directory } = options;
   const level: Level = new ClassicLevel(directory, { keyEncoding: 'utf8', valueEncoding: 'utf8' });
   try {
     await level.open();
-    const state = await load(level, directory, kinds);
-    return { backend: new LevelBackend(level, options), ...state };
+    const loaded = await load(level, directory);
+    return { backend: new LevelBackend(level, options), loaded };
   } catch (error) {
     await level.close().catch(() => undefined); // the error below says what is wrong
     throw explain(error, directory);
@@ -86,17 +83,11 @@ function explain(error: unknown, directory: string): unknown {
   return error;
 }
 
-const prefixOf = (kind: Kind): string => `${kind.group}/${kind.plural}/`;
-
 function recordKey(kind: Kind, object: KubeObject): string {
-  return `${prefixOf(kind)}${object.metadata.namespace ?? ''}/${object.metadata.name}`;
+  return `${resourceKey(kind)}/${object.metadata.namespace ?? ''}/${object.metadata.name}`;
 }
 
-async function load(
-  level: Level,
-  directory: string,
-  kinds: readonly Kind[],
-): Promise<{ loaded: LoadedState; unknownRecords: number }> {
+async function load(level: Level, directory: string): Promise<LoadedState> {
   const format = await level.get(FORMAT_KEY);
   if (format === undefined) await level.put(FORMAT_KEY, FORMAT);
   else if (format !== FORMAT) {
@@ -106,23 +97,17 @@ async function load(
         'use the version that wrote it, or another directory',
     );
   }
-  const byPrefix = new Map(kinds.map((kind) => [prefixOf(kind), kind]));
-  const objects = new Map<Kind, Stored[]>();
+  const objects = new Map<string, Stored[]>();
   await level.clear({ gte: OLD_APPLIED_PREFIX, lt: 'a0' });
-  let unknownRecords = 0;
   for await (const [key, json] of level.iterator({ gte: OBJECT_PREFIX, lt: 'o0' })) {
     const record = key.slice(OBJECT_PREFIX.length);
-    const kind = byPrefix.get(record.slice(0, record.indexOf('/', record.indexOf('/') + 1) + 1));
-    if (kind === undefined) {
-      unknownRecords += 1;
-      continue;
-    }
-    const found = objects.get(kind) ?? [];
-    objects.set(kind, found);
+    const resource = record.slice(0, record.indexOf('/', record.indexOf('/') + 1));
+    const found = objects.get(resource) ?? [];
+    objects.set(resource, found);
     found.push(toStored(json));
   }
   const revision = Number((await level.get(REVISION_KEY)) ?? '0');
-  return { loaded: { revision, objects }, unknownRecords };
+  return { revision, objects };
 }
 
 function toStored(json: string): Stored {

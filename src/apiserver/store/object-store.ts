@@ -7,7 +7,7 @@ import type { Kind } from '../../api/kinds.ts';
 import type { KubeObject } from '../../api/objects.ts';
 import { internalError, tooLarge, tooManyRequests } from '../status-error.ts';
 import { KindStore } from './kind-store.ts';
-import type { Change, Stored } from './stored.ts';
+import { type Change, resourceKey, type Stored } from './stored.ts';
 
 /** Writes waiting for the database; more are answered 429. */
 export const MAX_PENDING_WRITES = 20_000;
@@ -30,7 +30,8 @@ export interface Persisted {
 
 export interface LoadedState {
   revision: number;
-  objects: ReadonlyMap<Kind, readonly Stored[]>;
+  /** By `resourceKey`. */
+  objects: ReadonlyMap<string, readonly Stored[]>;
 }
 
 interface QueuedWrite extends Persisted {
@@ -50,7 +51,11 @@ export interface StoreOptions {
 }
 
 export class ObjectStore {
-  readonly #kinds = new Map<Kind, KindStore>();
+  readonly #kinds = new Map<string, KindStore>();
+  /** Rows come and go with definitions; a look-up by row saves making the key. */
+  readonly #byKind = new WeakMap<Kind, KindStore>();
+  readonly #loaded: Map<string, readonly Stored[]>;
+  readonly #maxHistory: number | undefined;
   readonly #backend: StoreBackend | null;
   readonly #onWriteFailure: (error: unknown) => void;
   #queue: QueuedWrite[] = [];
@@ -65,11 +70,35 @@ export class ObjectStore {
     this.#published = loaded.revision;
     this.#backend = backend;
     this.#onWriteFailure = options.onWriteFailure ?? (() => undefined);
-    for (const kind of options.kinds) {
-      const objects = loaded.objects.get(kind) ?? [];
-      const start = loaded.revision;
-      this.#kinds.set(kind, new KindStore(kind, objects, start, options.maxHistory));
-    }
+    this.#loaded = new Map(loaded.objects);
+    this.#maxHistory = options.maxHistory;
+    for (const kind of options.kinds) this.serve(kind);
+  }
+
+  /**
+   * From now on `kind` has a place here; of several versions the first one served names it. Finds
+   * what the database held of it.
+   */
+  serve(kind: Kind): KindStore {
+    const key = resourceKey(kind);
+    const known = this.#kinds.get(key);
+    if (known !== undefined) return known;
+    const objects = this.#loaded.get(key) ?? [];
+    this.#loaded.delete(key);
+    const kinds = new KindStore(kind, objects, this.#published, this.#maxHistory);
+    this.#kinds.set(key, kinds);
+    return kinds;
+  }
+
+  /** The kind is gone, and all its objects are. */
+  forget(kind: Kind): void {
+    this.#kinds.delete(resourceKey(kind));
+    this.#byKind.delete(kind);
+  }
+
+  /** Objects in the database of kinds nobody serves. */
+  get unservedObjects(): number {
+    return [...this.#loaded.values()].reduce((sum, objects) => sum + objects.length, 0);
   }
 
   /** Revision of the last published write; what lists and bookmarks report. */
@@ -78,8 +107,11 @@ export class ObjectStore {
   }
 
   of(kind: Kind): KindStore {
-    const found = this.#kinds.get(kind);
+    let found = this.#byKind.get(kind);
+    if (found !== undefined) return found;
+    found = this.#kinds.get(resourceKey(kind));
     if (found === undefined) throw new Error(`kind ${kind.kind} is not served`);
+    this.#byKind.set(kind, found);
     return found;
   }
 
