@@ -56,7 +56,20 @@ describe('TCP attempt', () => {
 
   it('a refused connection is not ready', async () => {
     const port = await freePort();
-    expect(await attempt({ kind: 'tcp', host: '127.0.0.1', port })).toContain('ECONNREFUSED');
+    for (const host of ['127.0.0.1', 'localhost']) {
+      const problem = await attempt({ kind: 'tcp', host, port });
+      expect(problem).toContain(`dial tcp ${host}:${port}: connect ECONNREFUSED`);
+    }
+  });
+
+  it('a host that does not exist is not ready either', async () => {
+    expect(await attempt({ kind: 'tcp', host: 'nobody.invalid', port: 80 })).toContain('dial tcp');
+  });
+
+  it('QP-100: whoever does not answer in time is not ready', async () => {
+    // TEST-NET-1: nothing answers there, or the network says at once that it cannot be reached.
+    const problem = await attempt({ kind: 'tcp', host: '192.0.2.1', port: 9 });
+    expect(problem).toMatch(/i\/o timeout|connect E/);
   });
 });
 

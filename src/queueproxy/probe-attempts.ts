@@ -2,10 +2,10 @@
 // loaded at start; the HTTP client is imported when a probe first needs it, because start-up time
 // is budgeted.
 
-import { connect } from 'node:net';
 import type { Clock } from '../clock/clock.ts';
 import type { ProbeAttempt } from './prober.ts';
 import type { ReadinessProbe } from './readiness-probe.ts';
+import { attemptTcp } from './tcp-attempt.ts';
 
 export interface AttemptDeps {
   readonly clock: Clock;
@@ -32,24 +32,4 @@ export function createAttempt(probe: ReadinessProbe, deps: AttemptDeps): ProbeAt
     case 'impossible':
       return () => Promise.resolve(action.reason);
   }
-}
-
-/** QP-105: established is enough; closed at once without sending. */
-function attemptTcp(
-  host: string,
-  port: number,
-  timeoutMs: number,
-  clock: Clock,
-): Promise<string | null> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port });
-    const timer = timeoutMs > 0 ? clock.setTimer(timeoutMs, () => finish('i/o timeout')) : null;
-    const finish = (problem: string | null): void => {
-      timer?.cancel();
-      socket.destroy();
-      resolve(problem === null ? null : `dial tcp ${host}:${port}: ${problem}`);
-    };
-    socket.once('connect', () => finish(null));
-    socket.on('error', (error) => finish(error.message));
-  });
 }

@@ -49,14 +49,21 @@ describe('prober', () => {
     expect(await setUp([], () => ({ error: null })).prober.isReady()).toBe(true);
   });
 
-  it('D9: the first attempts come at once and then at pauses growing from 1 to 50 ms', async () => {
+  it('D9: attempts come at once, then every millisecond, then a sixteenth later, 50 ms at most', async () => {
     const { prober, attempts, settle } = setUp([base], (attempt) => ({
-      error: attempt < 15 ? 'refused' : null,
+      error: attempt < 100 ? 'refused' : null,
     }));
     expect(await settle(prober.isReady())).toBe(true);
     const pauses = attempts.slice(1).map(({ atMs }, index) => atMs - attempts[index]!.atMs);
-    expect(pauses.slice(0, 3)).toEqual([1, 1.5, 2.25]);
-    expect(Math.max(...pauses)).toBe(50);
+    expect(pauses.slice(0, 15)).toEqual(Array(15).fill(1));
+    for (const [index, pauseMs] of pauses.entries()) {
+      const ageMs = attempts[index]!.atMs;
+      const wantedMs = Math.min(50, Math.max(1, ageMs / 16));
+      // The clock of this test goes in steps of a quarter.
+      expect(pauseMs).toBeGreaterThanOrEqual(wantedMs);
+      expect(pauseMs).toBeLessThan(wantedMs + 0.25);
+    }
+    expect(pauses.at(-1)).toBe(50);
     expect(attempts[0]).toEqual({ atMs: 0, timeoutMs: 100 });
   });
 

@@ -1,8 +1,8 @@
 // Whether the app is ready, evaluated anew for each health check and never cached (QP-96 to
 // QP-104). Callers that arrive during an evaluation share it. With a period of 0 an evaluation
-// tries hard for ten seconds: first at once, then at growing pauses from 1 ms up to 50 ms, so a
-// local app is noticed the moment it listens (decision 0007); otherwise it is one attempt and the
-// kubelet does the repeating.
+// tries hard for ten seconds: first at once, then every millisecond, later after a sixteenth of the
+// time it has taken so far, at most 50 ms: so an app that listens is noticed within a few percent of
+// its own start (decision 0020). Otherwise it is one attempt and the kubelet does the repeating.
 
 import type { Clock } from '../clock/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -22,7 +22,8 @@ export interface ProberDeps {
 const AGGRESSIVE_ATTEMPT_MS = 100;
 const AGGRESSIVE_TOTAL_MS = 10_000;
 const MAX_PAUSE_MS = 50;
-const PAUSE_GROWTH = 1.5;
+/** A pause is this part of the time since the evaluation began. */
+const PAUSE_SHARE = 1 / 16;
 
 export class Prober {
   readonly #deps: ProberDeps;
@@ -86,8 +87,8 @@ class Evaluator {
 
   /** QP-100. A pause that ends during an attempt is over right after it. */
   async #insist(): Promise<string | null> {
-    const endMs = this.#clock.monotonicMs() + AGGRESSIVE_TOTAL_MS;
-    let pauseMs = this.#intervalMs;
+    const beganMs = this.#clock.monotonicMs();
+    const endMs = beganMs + AGGRESSIVE_TOTAL_MS;
     let failures = 0;
     let lastError = '';
     for (;;) {
@@ -102,14 +103,14 @@ class Evaluator {
         lastError = error;
       }
       const nowMs = this.#clock.monotonicMs();
-      const nextMs = Math.max(startMs + pauseMs, nowMs);
+      const shareMs = Math.min(MAX_PAUSE_MS, (startMs - beganMs) * PAUSE_SHARE);
+      const nextMs = Math.max(startMs + Math.max(this.#intervalMs, shareMs), nowMs);
       if (this.#stopped || nextMs >= endMs) {
         // The answer comes at the end and not before it: the kubelet's next check starts afresh.
         if (!this.#stopped && endMs > nowMs) await this.#clock.sleep(endMs - nowMs);
         return `aggressive probe error (failed ${failures} times): ${lastError}`;
       }
       if (nextMs > nowMs) await this.#clock.sleep(nextMs - nowMs);
-      pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * PAUSE_GROWTH);
     }
   }
 }
