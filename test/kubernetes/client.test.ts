@@ -1,7 +1,7 @@
-// The client and its informers against the API server that KUBECONFIG names, in a namespace of their
-// own. Without KUBECONFIG every test is skipped and says so.
+// The client and its informers against the real API server, in a namespace of their own. Without one
+// every test is skipped; the set-up has said why.
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { ConfigMap, Namespace } from '../../src/api/kinds.ts';
 import type { KubeObject } from '../../src/api/objects.ts';
 import { systemClock } from '../../src/clock/clock.ts';
@@ -14,8 +14,7 @@ import { until } from '../support/pilotlight.ts';
 
 type Map = KubeObject & { data?: Record<string, string> };
 
-const kubeconfig = process.env['KUBECONFIG'];
-if (kubeconfig === undefined) console.log('KUBECONFIG is not set: nothing to test against.');
+const { kubeconfig } = inject('cluster');
 
 const namespace = `pilotlight-test-${process.pid}`;
 const map = (name: string, data: Record<string, string>): Map => ({
@@ -27,7 +26,7 @@ const map = (name: string, data: Record<string, string>): Map => ({
 let client: KubeClient;
 
 beforeAll(async () => {
-  if (kubeconfig === undefined) return;
+  if (kubeconfig === null) return;
   client = createKubeClient({
     ...(await loadKubeconfig(kubeconfig)),
     clock: systemClock,
@@ -38,12 +37,12 @@ beforeAll(async () => {
   await client.create(Namespace, object);
 });
 afterAll(async () => {
-  if (kubeconfig === undefined) return;
+  if (kubeconfig === null) return;
   await client.delete(Namespace, { name: namespace });
   client.close();
 });
 
-describe.skipIf(kubeconfig === undefined)('the client against a real API server', () => {
+describe.skipIf(kubeconfig === null)('the client against a real API server', () => {
   it('creates, reads, patches and deletes', async () => {
     const created = await client.create(ConfigMap, map('one', { a: '1' }));
     expect(created.metadata.uid).not.toBe('');
