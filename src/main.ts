@@ -10,7 +10,7 @@ const EXIT_USAGE = 2;
 const choice = chooseRole(process.argv.slice(2), process.env);
 switch (choice.kind) {
   case 'role':
-    await startRole(choice.role);
+    await startRole(choice.role, choice.args);
     break;
   case 'command': {
     const { runCommand } = await import('./cli/program.ts');
@@ -26,7 +26,7 @@ switch (choice.kind) {
     process.exitCode = EXIT_USAGE;
 }
 
-async function startRole(role: ProcessRole) {
+async function startRole(role: ProcessRole, args: readonly string[]) {
   if (role === 'standalone-control') {
     const { runControl } = await import('./standalone/control.ts');
     return runControl();
@@ -45,9 +45,17 @@ async function startRole(role: ProcessRole) {
     exit: (code: number) => process.exit(code),
     printError: (line: string) => console.error(line),
   };
+  if (role === 'activator') {
+    const { runActivator } = await import('./activator/process.ts');
+    return runActivator(processDeps);
+  }
   if (role === 'autoscaler') {
     const { runAutoscaler } = await import('./autoscaler/process.ts');
     return runAutoscaler(processDeps);
+  }
+  if (role === 'controller') {
+    const { runController } = await import('./controller/process.ts');
+    return runController({ ...processDeps, args });
   }
   const { startQueueProxy } = await import('./queueproxy/start.ts');
   return startQueueProxy(processDeps);

@@ -2,6 +2,7 @@
 // problem is found before anything is opened. Pure but for resolv.conf, which is handed in.
 
 import { LEADER_ELECTION_CONFIG_NAME } from '../api/config/leader-election.ts';
+import { clusterDomainOf } from '../settings/cluster-domain.ts';
 import type { MetricNames } from './autoscaler-metrics.ts';
 import { type PodIdentity, readIdentity } from './ha/identity.ts';
 
@@ -25,7 +26,6 @@ export interface ProcessSettings extends PodIdentity {
 const STAT_PORT = 8080;
 const METRICS_PORT = 9090;
 const METRIC_NAMES: ReadonlySet<string> = new Set(['current', 'legacy', 'both']);
-const DEFAULT_DOMAIN = 'cluster.local';
 
 /** Throws an Error that names the variable. `resolvConf` is the text of /etc/resolv.conf. */
 export function readProcessSettings(env: Env, resolvConf: string): ProcessSettings {
@@ -35,7 +35,7 @@ export function readProcessSettings(env: Env, resolvConf: string): ProcessSettin
   return Object.freeze({
     ...identity,
     systemNamespace,
-    clusterDomain: env.CLUSTER_DOMAIN || searchedDomain(resolvConf) || DEFAULT_DOMAIN,
+    clusterDomain: clusterDomainOf(env, resolvConf),
     bindAddress: env.AUTOSCALER_BIND_ADDRESS || (identity.podIp.includes(':') ? '::' : '0.0.0.0'),
     port: portOf(env, 'AUTOSCALER_PORT', STAT_PORT),
     metricsPort: portOf(env, 'AUTOSCALER_METRICS_PORT', METRICS_PORT),
@@ -46,13 +46,6 @@ export function readProcessSettings(env: Env, resolvConf: string): ProcessSettin
       leaderElection: env.CONFIG_LEADERELECTION_NAME || LEADER_ELECTION_CONFIG_NAME,
     },
   });
-}
-
-/** The cluster's domain is what follows `svc.` in the search list of every pod. */
-function searchedDomain(resolvConf: string): string | undefined {
-  const search = /^search\s+(.*)$/m.exec(resolvConf)?.[1] ?? '';
-  const found = search.split(/\s+/).find((domain) => domain.startsWith('svc.'));
-  return found?.slice('svc.'.length).replace(/\.$/, '');
 }
 
 function portOf(env: Env, name: string, fallback: number): number {

@@ -6,13 +6,17 @@
 import { readFileSync } from 'node:fs';
 import { parseLeaderElectionConfig } from '../api/config/leader-election.ts';
 import { parseLoggingConfig } from '../api/config/logging.ts';
-import type { ConfigMap } from '../api/core.ts';
-import * as kinds from '../api/kinds.ts';
 import type { Clock } from '../clock/clock.ts';
 import { createKubeClient } from '../kube/client.ts';
-import { inClusterConnection, type KubeConnection } from '../kube/connection.ts';
 import { createInformerFactory } from '../kube/informer.ts';
-import { type InformerFactory, isNotFound, type KubeClient } from '../kube/types.ts';
+import {
+  connectionOf,
+  readConfigMap,
+  type Stoppable,
+  stopAll,
+  waitForApi,
+} from '../kube/process.ts';
+import type { InformerFactory, KubeClient } from '../kube/types.ts';
 import { createLogger, type Logger, type LogLevel } from '../telemetry/logger.ts';
 import type { AutoscalerGroup } from './autoscaler.ts';
 import { LeasedOwnership, type Ownership } from './ha/ownership.ts';
@@ -20,11 +24,6 @@ import { readStatefulPlace, StatefulOwnership } from './ha/stateful-ownership.ts
 import { type ProcessSettings, readProcessSettings } from './process-settings.ts';
 import { startAutoscaler } from './start.ts';
 
-/** AS-190. */
-const API_WAIT_MS = 60_000;
-const API_RETRY_MS = 500;
-/** AS-182. */
-const STOP_LIMIT_MS = 5_000;
 const EXIT_FAILED = 1;
 const EXIT_ENVIRONMENT = 2;
 const NAME = 'autoscaler';
@@ -39,9 +38,6 @@ export interface AutoscalerProcessOptions {
 }
 
 type Data = Readonly<Record<string, string>> | undefined;
-interface Stoppable {
-  stop(): Promise<unknown>;
-}
 
 /** Resolves when it serves, or when it could not start and `exit` was called. */
 export async function runAutoscaler(options: AutoscalerProcessOptions): Promise<void> {
@@ -58,7 +54,8 @@ export async function runAutoscaler(options: AutoscalerProcessOptions): Promise<
   options.onSignal(() => {
     signals += 1;
     if (signals > 1) options.exit(EXIT_FAILED);
-    else void stopAll(running, options).then((isDone) => options.exit(isDone ? 0 : EXIT_FAILED));
+    else
+      void stopAll(running, options.clock).then((isDone) => options.exit(isDone ? 0 : EXIT_FAILED));
   });
   try {
     await start(settings, options, running);
@@ -67,25 +64,6 @@ export async function runAutoscaler(options: AutoscalerProcessOptions): Promise<
     options.printError(`autoscaler: ${(error as Error).message}`);
     options.exit(EXIT_FAILED);
   }
-}
-
-/** In reverse order of their start; false when they took too long. */
-async function stopAll(
-  running: Stoppable[],
-  { clock }: AutoscalerProcessOptions,
-): Promise<boolean> {
-  let expire: (isDone: boolean) => void = () => undefined;
-  const expired = new Promise<boolean>((resolve) => {
-    expire = resolve;
-  });
-  const timer = clock.setTimer(STOP_LIMIT_MS, () => expire(false));
-  const stopped = (async () => {
-    for (const part of running.splice(0).reverse()) await part.stop();
-    return true;
-  })();
-  const isDone = await Promise.race([stopped, expired]);
-  timer.cancel();
-  return isDone;
 }
 
 async function start(
@@ -100,7 +78,9 @@ async function start(
   const client = createKubeClient({ ...connection, clock, logger: kubeLogger, userAgent });
   running.push({ stop: async () => client.close() });
   await waitForApi(client, clock);
-  const level = levelOf(await readMap(client, settings, settings.configNames.logging));
+  const level = levelOf(
+    await readConfigMap(client, settings.systemNamespace, settings.configNames.logging),
+  );
   const logger = createLogger(NAME, { level });
   const informers = createInformerFactory(client, { clock, logger: kubeLogger, random });
   running.push(informers);
@@ -138,49 +118,6 @@ async function start(
   logger.info({ port: autoscaler.port }, 'autoscaler started');
 }
 
-async function connectionOf(
-  env: AutoscalerProcessOptions['env'],
-  clock: Clock,
-): Promise<KubeConnection> {
-  const host = env.KUBERNETES_SERVICE_HOST ?? '';
-  if (!env.KUBECONFIG && host !== '') {
-    return inClusterConnection({ host, port: env.KUBERNETES_SERVICE_PORT || '443', clock });
-  }
-  const { loadKubeconfig } = await import('../kube/kubeconfig.ts');
-  return loadKubeconfig(env.KUBECONFIG || undefined, { clock });
-}
-
-/** AS-190: any answer will do, a refusal too. */
-async function waitForApi(client: KubeClient, clock: Clock): Promise<void> {
-  const untilMs = clock.monotonicMs() + API_WAIT_MS;
-  for (;;) {
-    try {
-      const answer = await client.request('GET', '/version');
-      answer.body.destroy();
-      return;
-    } catch (error) {
-      if (clock.monotonicMs() >= untilMs) {
-        const { message } = error as Error;
-        throw new Error(`the Kubernetes API cannot be reached: ${message}`, { cause: error });
-      }
-    }
-    await clock.sleep(API_RETRY_MS);
-  }
-}
-
-async function readMap(
-  client: KubeClient,
-  { systemNamespace: namespace }: ProcessSettings,
-  name: string,
-): Promise<Data> {
-  try {
-    return (await client.get<ConfigMap>(kinds.ConfigMap, { namespace, name })).data;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
-}
-
 function levelOf(data: Data): LogLevel {
   const parsed = parseLoggingConfig(data);
   const word = parsed.ok ? (parsed.value.levels[NAME]?.toLowerCase() ?? 'info') : 'info';
@@ -194,7 +131,9 @@ async function joinGroup(
   api: { client: KubeClient; informers: InformerFactory; logger: Logger },
 ): Promise<AutoscalerGroup> {
   const name = settings.configNames.leaderElection;
-  const parsed = parseLeaderElectionConfig(await readMap(api.client, settings, name));
+  const parsed = parseLeaderElectionConfig(
+    await readConfigMap(api.client, settings.systemNamespace, name),
+  );
   if (!parsed.ok) throw new Error(`${name}: ${parsed.problems.join('; ')}`);
   const { buckets: bucketCount, leasePrefixes: _, ...timings } = parsed.value;
   const place = readStatefulPlace(env, { ...settings, bucketCount });

@@ -5,14 +5,16 @@
 /** Roles that are processes of their own. Everything else is a command for people. */
 export const PROCESS_ROLES = [
   'queueproxy',
+  'activator',
   'autoscaler',
+  'controller',
   'standalone-control',
   'standalone-data-plane',
 ] as const;
 export type ProcessRole = (typeof PROCESS_ROLES)[number];
 
 /** Parts of `up` that do not run alone in this version. */
-export const EMBEDDED_ROLES = ['activator', 'controller', 'webhook', 'gateway'];
+export const EMBEDDED_ROLES = ['webhook', 'gateway'];
 
 export type Choice =
   | { kind: 'role'; role: ProcessRole; args: readonly string[] }
