@@ -36,9 +36,9 @@ export class ConcurrencyReporter {
   readonly #sink: StatSink;
   readonly #clock: Clock;
   readonly #entries = new Set<ReportEntry>();
-  /** Tracked revisions whose first signal found no connection; a subset of `#entries`. */
-  readonly #unsentPokes = new Set<ReportEntry>();
   #ticker: TimerHandle | null = null;
+  /** ACT-133: what each report says of each revision; null = nobody wants to know. */
+  onReport: ((subject: ReportSubject, averageConcurrency: number) => void) | null = null;
 
   constructor(podName: string, sink: StatSink, clock: Clock) {
     this.#podName = podName;
@@ -81,24 +81,31 @@ export class ConcurrencyReporter {
       const seen = entry.accounting.report(nowMs);
       const announced = entry.isAnnounced ? 1 : 0;
       entry.isAnnounced = false;
-      messages.push(
-        this.#message(
-          entry.subject,
-          Math.max(seen.averageConcurrency - announced, 0),
-          seen.requestCount - announced,
-        ),
-      );
+      const average = Math.max(seen.averageConcurrency - announced, 0);
+      messages.push(this.#message(entry.subject, average, seen.requestCount - announced));
+      if (this.onReport !== null) this.onReport(entry.subject, average);
       if (seen.averageConcurrency === 0 && entry.accounting.concurrency === 0) this.#forget(entry);
     }
     this.#sink.send(encodeStatMessages(messages));
   }
 
-  /** After a reconnect: signals that were lost while requests kept waiting are sent again. */
+  /**
+   * After a reconnect: whoever listens now may know nothing of the requests inside, so they are
+   * announced like first ones instead of with the next tick.
+   */
   resendPokes(): void {
-    for (const entry of this.#unsentPokes) {
-      this.#unsentPokes.delete(entry);
-      if (entry.accounting.concurrency > 0) this.#poke(entry);
+    const messages: StatMessage[] = [];
+    const subjects: ReportSubject[] = [];
+    for (const entry of this.#entries) {
+      if (entry.accounting.concurrency === 0) continue;
+      entry.isAnnounced = true;
+      messages.push(this.#message(entry.subject, 1, 1));
+      subjects.push(entry.subject);
     }
+    if (messages.length === 0) return;
+    const sentAtMs = this.#clock.preciseNowMs();
+    if (!this.#sink.send(encodeStatMessages(messages))) return;
+    for (const subject of subjects) subject.onPokeSent(sentAtMs);
   }
 
   #track(subject: ReportSubject, nowMs: number): ReportEntry {
@@ -113,17 +120,13 @@ export class ConcurrencyReporter {
   #poke(entry: ReportEntry): void {
     // Read before the write: the autoscaler may have acted by the time the call returns.
     const sentAtMs = this.#clock.preciseNowMs();
-    if (this.#sink.send(encodeStatMessages([this.#message(entry.subject, 1, 1)]))) {
-      entry.subject.onPokeSent(sentAtMs);
-      return;
-    }
-    this.#unsentPokes.add(entry);
-    this.#sink.hurry();
+    const isSent = this.#sink.send(encodeStatMessages([this.#message(entry.subject, 1, 1)]));
+    if (isSent) entry.subject.onPokeSent(sentAtMs);
+    else this.#sink.hurry();
   }
 
   #forget(entry: ReportEntry): void {
     this.#entries.delete(entry);
-    this.#unsentPokes.delete(entry);
     if (entry.subject.reportEntry === entry) entry.subject.reportEntry = null;
   }
 

@@ -4,18 +4,16 @@
 
 import { type Kind, resourceName } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';
-import type { Clock } from '../clock/clock.ts';
-import type { Logger } from '../telemetry/logger.ts';
 import { CachingInformer } from './caching-informer.ts';
-import { Reflector } from './reflector.ts';
+import { Reflector, type ReflectorDeps } from './reflector.ts';
 import type { Informer, InformerFactory, KubeClient } from './types.ts';
 
-export function createInformerFactory(
-  client: KubeClient,
-  deps: { clock: Clock; logger: Logger; random: () => number },
-): InformerFactory {
+/** With a namespace: for roles that may read a kind only there (ACT-11). */
+export function createInformerFactory(client: KubeClient, deps: InformerDeps): InformerFactory {
   return new SharedInformers(client, deps);
 }
+
+type InformerDeps = Omit<ReflectorDeps, 'client'>;
 
 interface Shared {
   informer: CachingInformer<KubeObject>;
@@ -24,12 +22,12 @@ interface Shared {
 
 class SharedInformers implements InformerFactory {
   readonly #client: KubeClient;
-  readonly #deps: { clock: Clock; logger: Logger; random: () => number };
+  readonly #deps: InformerDeps;
   /** By resource name: bounded by the number of kinds. */
   readonly #shared = new Map<string, Shared>();
   #isStarted = false;
 
-  constructor(client: KubeClient, deps: { clock: Clock; logger: Logger; random: () => number }) {
+  constructor(client: KubeClient, deps: InformerDeps) {
     this.#client = client;
     this.#deps = deps;
   }

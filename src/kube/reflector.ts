@@ -30,6 +30,8 @@ export interface ReflectorDeps {
   clock: Clock;
   logger: Logger;
   random: () => number;
+  /** Only objects of this namespace; absent = of all. */
+  namespace?: string;
 }
 
 export class Reflector<T extends KubeObject> {
@@ -91,7 +93,9 @@ export class Reflector<T extends KubeObject> {
 
   /** A continuation whose snapshot is gone fails with 410 and starts over, like any failed list. */
   #listPage(next: string | undefined): Promise<KubeList<T>> {
-    return this.#deps.client.list<T>(this.#kind, {
+    const { client, namespace } = this.#deps;
+    return client.list<T>(this.#kind, {
+      ...(namespace === undefined ? {} : { namespace }),
       limit: LIST_PAGE_ITEMS,
       ...(next === undefined ? {} : { continue: next }),
     });
@@ -102,7 +106,7 @@ export class Reflector<T extends KubeObject> {
     const startedMs = clock.monotonicMs();
     let events = 0;
     const end = await watchOnce(client, clock, {
-      path: resourcePath(this.#kind, undefined),
+      path: resourcePath(this.#kind, this.#deps.namespace),
       selection: {},
       resourceVersion: this.#resourceVersion,
       timeoutSeconds: WATCH_MIN_SECONDS + Math.floor(random() * WATCH_SPREAD_SECONDS),

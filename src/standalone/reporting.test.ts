@@ -14,17 +14,17 @@ describe('WakeCollector', () => {
     const phases: [string, number][] = [
       ['queued', 1000],
       ['decided', 1003.25],
-      ['poke', 1000.4],
+      ['reported', 1000.4],
       ['scaled', 1005],
       ['started', 1009],
       ['started', 1010],
-      ['ready', 1040],
+      ['probed', 1040],
     ];
     for (const [phase, atMs] of phases) expect(wakes.add('ns/r', phase, atMs)).toBeNull();
     const timeline = wakes.add('ns/r', 'first byte', 1042.52);
     expect(timeline).not.toBeNull();
     expect(formatTimeline(timeline!)).toBe(
-      'woke ns/r in 42.5 ms: queued 0, poke 0.4, decided 3.3, scaled 5, started 9, ready 40, first byte 42.5',
+      'woke ns/r in 42.5 ms: queued 0, reported 0.4, decided 3.3, scaled 5, started 9, probed 40, first byte 42.5',
     );
   });
 
@@ -32,7 +32,7 @@ describe('WakeCollector', () => {
     const wakes = new WakeCollector();
     expect(wakes.add('ns/r', 'started', 5)).toBeNull();
     wakes.add('ns/r', 'queued', 10);
-    wakes.add('ns/r', 'ready', 11);
+    wakes.add('ns/r', 'probed', 11);
     wakes.add('ns/r', 'queued', 100);
     expect(wakes.add('ns/r', 'first byte', 101)?.phases).toEqual([
       { phase: 'queued', atMs: 0 },

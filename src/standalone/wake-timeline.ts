@@ -64,7 +64,7 @@ function isWakePhase(text: string): text is WakePhase {
   return (WAKE_PHASES as readonly string[]).includes(text);
 }
 
-/** `woke default/hello-00001 in 41.2 ms: queued 0, poke 0.4, … first byte 41.2`. */
+/** `woke default/hello-00001 in 41.2 ms: queued 0, reported 0.4, … first byte 41.2`. */
 export function formatTimeline(timeline: WakeTimeline): string {
   const phases = timeline.phases.map(({ phase, atMs }) => `${phase} ${atMs}`).join(', ');
   return `woke ${timeline.revision} in ${timeline.totalMs} ms: ${phases}`;

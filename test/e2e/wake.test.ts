@@ -80,14 +80,23 @@ describe('a service', () => {
     const answer = await pilotlight.get(HOST);
     expect(answer.status).toBe(200);
     const wake = await until('the wake line', () => wakesIn(pilotlight.lines.slice(before))[0]);
-    const order = ['queued', 'poke', 'decided', 'scaled', 'started', 'ready', 'first byte'];
+    const order = [
+      'queued',
+      'reported',
+      'decided',
+      'scaled',
+      'scheduled',
+      'started',
+      'probed',
+      'first byte',
+    ];
     expect([...wake.keys()]).toEqual(order);
     // Each role reads the clock itself; between processes only cause and effect are in order.
     const at = (phase: string) => wake.get(phase) ?? Number.NaN;
     expect(at('queued')).toBe(0);
-    expect(at('decided')).toBeGreaterThan(at('poke'));
-    expect(at('ready')).toBeGreaterThan(at('started'));
-    expect(at('first byte')).toBeGreaterThanOrEqual(at('ready'));
+    expect(at('decided')).toBeGreaterThan(at('reported'));
+    expect(at('probed')).toBeGreaterThan(at('started'));
+    expect(at('first byte')).toBeGreaterThanOrEqual(at('probed'));
   });
 
   it('serves each of 500 connections opened at zero exactly once', async () => {

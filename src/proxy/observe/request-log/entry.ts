@@ -21,7 +21,8 @@ export class LogEntry implements GoRecord {
   status = 0;
   size = 0;
   latencySeconds = Number.NaN;
-  readonly revision: LogRevision;
+  /** The same for all lines of a sidecar; of each line's revision in the activator. */
+  revision: LogRevision;
   readonly #request: GoRecord = {
     member: (name, args) => requestMember(this, name, args),
     text: () => null,

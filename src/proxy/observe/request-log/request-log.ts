@@ -66,6 +66,18 @@ export class RequestLog {
     }
   }
 
+  /** As `log`, for a request of that revision. */
+  logOf(
+    revision: LogRevision,
+    exchange: Exchange,
+    status: number,
+    size: number,
+    latencyMs: number,
+  ): void {
+    this.#entry.revision = revision;
+    this.log(exchange, status, size, latencyMs);
+  }
+
   /** Call while the exchange still answers for its headers: before or in its `onEnd`. */
   log(exchange: Exchange, status: number, size: number, latencyMs: number): void {
     const entry = this.#entry;
