@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { FailureCode, Outcome } from '../proxy/types.ts';
+import { MAX_POD_ATTEMPTS } from './handler.ts';
 import { readRevisionSettings } from './revision-settings.ts';
 import { FAILED_WAKE_GRACE_MS, MAX_QUEUED_PER_REVISION } from './revision-throttler.ts';
 import { ActivatorHarness, revision, settle } from './testing/harness.ts';
@@ -111,8 +112,8 @@ describe('holding', () => {
     for (const exchange of exchanges) exchange.finish();
     expect(harness.phases).toEqual([
       'default/hello queued',
-      'default/hello poke',
-      'default/hello ready',
+      'default/hello reported',
+      'default/hello probed',
       'default/hello first byte',
     ]);
   });
@@ -281,10 +282,11 @@ describe('forwarding', () => {
     const harness = new ActivatorHarness();
     harness.add('hello').setPods(['10.0.0.1:1', '10.0.0.2:1']);
     const exchange = harness.request('hello');
-    for (let attempt = 0; attempt < 4; attempt++) {
+    for (let attempt = 0; attempt < MAX_POD_ATTEMPTS; attempt++) {
       exchange.podFails(FailureCode.CONNECT_REFUSED, false, 'connection refused');
     }
-    expect([exchange.forwards.length, exchange.responseStatus]).toEqual([4, 502]);
+    expect([exchange.forwards.length, exchange.responseStatus]).toEqual([MAX_POD_ATTEMPTS, 502]);
+    expect(harness.handler.counts).toEqual({ retried: MAX_POD_ATTEMPTS - 1, failed: 1 });
   });
 });
 

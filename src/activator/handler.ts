@@ -15,6 +15,7 @@ import {
   SERVING_NAMESPACE_KEY,
   SERVING_REVISION_KEY,
 } from '../wire/probe-headers.ts';
+import type { ActivationObserver } from './activation-observer.ts';
 import { type ActivationOwner, ActivationRequest } from './activation-request.ts';
 import type { ConcurrencyReporter } from './concurrency-reporter.ts';
 import type { PodTracker } from './pod-tracker.ts';
@@ -22,7 +23,9 @@ import { answerProbe, type HealthCheck } from './probe-answers.ts';
 import type { RevisionThrottler } from './revision-throttler.ts';
 
 /** Pods tried for one request of which nothing was sent; then 502. */
-const MAX_POD_ATTEMPTS = 4;
+export const MAX_POD_ATTEMPTS = 16;
+/** Pods tried when some of a repeatable request was sent, lest one request ends many pods; then 502. */
+export const MAX_REPEATED_ATTEMPTS = 3;
 const SWITCHING_PROTOCOLS = 101;
 
 /** Finds the throttler of a revision. */
@@ -39,7 +42,18 @@ export interface ActivatorHandlerDeps {
   clusterDomain: string;
 }
 
+/** What became of requests that a pod did not answer; counts up. */
+export interface ForwardCounts {
+  /** Sent to another pod. */
+  retried: number;
+  /** Answered 502. */
+  failed: number;
+}
+
 export class ActivatorHandler implements ExchangeHandler, ActivationOwner {
+  readonly counts: ForwardCounts = { retried: 0, failed: 0 };
+  /** Log, metrics and traces; null = nothing of the next request is of interest. */
+  observer: ActivationObserver | null = null;
   readonly #revisions: RevisionSource;
   readonly #reporter: ConcurrencyReporter;
   readonly #deadlines: DeadlineWheel;
@@ -66,6 +80,10 @@ export class ActivatorHandler implements ExchangeHandler, ActivationOwner {
     const report = this.#reporter.arrive(throttler, nowMs);
     const request = new ActivationRequest(exchange, throttler, report, this, Math.trunc(nowMs));
     exchange.context = request;
+    if (this.observer !== null) {
+      const wake = throttler.hasPods ? null : throttler.wake.timeline;
+      request.observation = this.observer.arrive(exchange, throttler, wake, nowMs);
+    }
     this.#deadlines.add(request, nowMs);
     request.enter();
   }
@@ -74,6 +92,8 @@ export class ActivatorHandler implements ExchangeHandler, ActivationOwner {
     const request = exchange.context as ActivationRequest | null;
     if (request === null) return;
     request.throttler.wake.firstByte();
+    const { observation } = request;
+    if (observation !== null) observation.observer.head(observation, exchange, status);
     // ACT-41: what follows a 101 does not count as writing.
     if (status !== SWITCHING_PROTOCOLS) this.#noteWrite(request);
     else request.isUpgraded = true;
@@ -86,37 +106,50 @@ export class ActivatorHandler implements ExchangeHandler, ActivationOwner {
 
   onUpstreamFailure(exchange: Exchange, failure: UpstreamFailure): void {
     const request = exchange.context as ActivationRequest;
-    if (!failure.sent && request.attempts < MAX_POD_ATTEMPTS) {
+    const maxAttempts = !failure.sent
+      ? MAX_POD_ATTEMPTS
+      : failure.isRepeatable === true
+        ? MAX_REPEATED_ATTEMPTS
+        : 0;
+    const error = upstreamError(failure.code);
+    this.#observeFailure(request, error.code);
+    if (request.attempts < maxAttempts) {
+      this.counts.retried += 1;
       request.retryElsewhere();
       return;
     }
+    this.counts.failed += 1;
     request.leave();
-    answerErrorText(exchange, upstreamError(failure.code), failure.message);
+    answerErrorText(exchange, error, failure.message);
   }
 
-  onEnd(exchange: Exchange, _outcome: Outcome): void {
+  onEnd(exchange: Exchange, outcome: Outcome): void {
     const request = exchange.context as ActivationRequest | null;
     if (request === null) return;
+    const nowMs = this.#clock.monotonicMs();
+    const { observation } = request;
+    if (observation !== null) observation.observer.end(observation, exchange, outcome, nowMs);
     this.#deadlines.remove(request);
     request.leave();
-    this.#reporter.depart(request.report, this.#clock.monotonicMs());
+    this.#reporter.depart(request.report, nowMs);
   }
 
   forward(request: ActivationRequest, tracker: PodTracker): void {
-    const { exchange } = request;
+    const { exchange, observation } = request;
+    const edits = tracker.editsFor(exchange.host, exchange.header(ORIGINAL_HOST_KEY));
     exchange.forward(
       tracker.upstream,
-      tracker.editsFor(exchange.host, exchange.header(ORIGINAL_HOST_KEY)),
+      observation === null ? edits : observation.observer.forward(observation, edits, tracker.dest),
     );
-  }
-
-  refuse(request: ActivationRequest, reason: string): void {
-    request.leave();
-    answerErrorText(request.exchange, ERRORS.REVISION_FAILED, reason);
   }
 
   queueFull(request: ActivationRequest): void {
     answerError(request.exchange, ERRORS.QUEUE_FULL);
+  }
+
+  expelled(request: ActivationRequest, reason: string | null): void {
+    if (reason === null) answerError(request.exchange, ERRORS.ACTIVATOR_TIMEOUT);
+    else answerErrorText(request.exchange, ERRORS.REVISION_FAILED, reason);
   }
 
   /** ACT-35 to ACT-38. An answer under way is cut instead of getting text appended to it. */
@@ -133,9 +166,22 @@ export class ActivatorHandler implements ExchangeHandler, ActivationOwner {
       exchange.abort();
       return;
     }
+    if (!request.isRunning) {
+      request.expel(null);
+      return;
+    }
+    this.#observeFailure(request, ERRORS.ACTIVATOR_TIMEOUT.code);
     exchange.cancelForward();
     request.leave();
     answerError(exchange, ERRORS.ACTIVATOR_TIMEOUT);
+  }
+
+  #observeFailure({ observation, exchange }: ActivationRequest, code: string): void {
+    if (observation !== null) observation.observer.fail(observation, exchange, code);
+  }
+
+  isOver(request: ActivationRequest): boolean {
+    return this.#clock.monotonicMs() >= request.deadlineMs;
   }
 
   /** The earliest limit that still applies, in monotonic ms. */
@@ -169,6 +215,7 @@ export class ActivatorHandler implements ExchangeHandler, ActivationOwner {
       const missing = `revision.serving.knative.dev ${JSON.stringify(name)} not found`;
       const error = ERRORS.REVISION_NOT_FOUND;
       answerErrorText(exchange, error, error.message + missing);
+      this.observer?.answeredUnknown(exchange, this.#clock.monotonicMs());
     }
     return throttler;
   }

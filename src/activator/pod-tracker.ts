@@ -45,7 +45,8 @@ export interface PodTrackerOptions {
 export class PodTracker implements LbTarget {
   /** `ip:port`, IPv6 in brackets. */
   readonly dest: string;
-  readonly upstream: Upstream;
+  /** Renewed when the pod had to prove itself again. */
+  upstream: Upstream;
   readonly #limit: number;
   readonly #host: string;
   readonly #lines: string;

@@ -16,6 +16,8 @@ export interface DestinationUpdate {
   readonly clusterIp: string;
   /** Sorted. Pods to use, or those that are behind the ClusterIP. */
   readonly dests: readonly string[];
+  /** Listed pods that were used before and have to prove themselves again. */
+  readonly unproven: readonly string[];
 }
 
 export interface PodWatcherOptions {
@@ -30,11 +32,15 @@ export interface PodWatcherOptions {
   clusterIp(): string | null;
   /** Receives the whole new state, whenever it changed. */
   onChange(update: DestinationUpdate): void;
+  /** A pod took a connection, whatever it answers then. */
+  onConnected?(): void;
 }
 
 export class PodWatcher {
   readonly #options: PodWatcherOptions;
   readonly #healthy = new Set<string>();
+  /** Listed, not healthy any more. */
+  readonly #unproven = new Set<string>();
   readonly #probes: PodProbes;
   readonly #fallback: ClusterIpFallback;
   /** ACT-81; in mode `enabled` nobody ever tries. */
@@ -53,6 +59,7 @@ export class PodWatcher {
       passthroughHost,
       onReady: (dest) => this.#answered(dest),
       onFailed: () => this.#reviewFallback(),
+      onConnected: () => options.onConnected?.(),
     });
     this.#fallback = new ClusterIpFallback({
       prober,
@@ -90,6 +97,7 @@ export class PodWatcher {
    */
   suspect(dest: string): void {
     if (this.#stopped || !this.#healthy.delete(dest)) return;
+    this.#unproven.add(dest);
     this.#emitPods();
     this.#probes.ask(dest);
   }
@@ -106,13 +114,17 @@ export class PodWatcher {
     for (const dest of this.#healthy) {
       const moved = previous.ready.has(dest) && next.notReady.has(dest);
       // ACT-85: a pod that Kubernetes stopped calling ready has to prove itself again.
+      if (moved) this.#unproven.add(dest);
       if (moved || !this.#isListed(dest)) changed = this.#healthy.delete(dest) || changed;
+    }
+    for (const dest of this.#unproven) {
+      if (!this.#isListed(dest)) changed = this.#unproven.delete(dest) || changed;
     }
     // ACT-93, step 2: without a mesh there is nothing to find out about a ready pod.
     if (this.#options.settings.meshMode === 'disabled') {
       for (const dest of next.ready) {
         changed ||= !this.#healthy.has(dest);
-        this.#healthy.add(dest);
+        this.#setHealthy(dest);
       }
     }
     this.#probes.prune((dest) => this.#mayUse(dest) && !this.#healthy.has(dest));
@@ -136,8 +148,13 @@ export class PodWatcher {
     if (!this.#healthy.has(dest) && this.#mayUse(dest)) this.#probes.ask(dest);
   }
 
-  #answered(dest: string): void {
+  #setHealthy(dest: string): void {
     this.#healthy.add(dest);
+    this.#unproven.delete(dest);
+  }
+
+  #answered(dest: string): void {
+    this.#setHealthy(dest);
     this.#emitPods();
     this.#reviewFallback();
   }
@@ -160,6 +177,7 @@ export class PodWatcher {
     this.#podsAddressable = false;
     this.#probes.stop();
     this.#healthy.clear();
+    this.#unproven.clear();
     this.#emitClusterIp();
   }
 
@@ -167,10 +185,16 @@ export class PodWatcher {
     const { ready, notReady } = this.#current;
     const clusterIp = this.#fallback.dest;
     if (ready.size + notReady.size === 0) this.#emitPods();
-    else if (clusterIp !== null) this.#options.onChange({ clusterIp, dests: [...ready].sort() });
+    else if (clusterIp !== null) {
+      this.#options.onChange({ clusterIp, dests: [...ready].sort(), unproven: [] });
+    }
   }
 
   #emitPods(): void {
-    this.#options.onChange({ clusterIp: '', dests: [...this.#healthy].sort() });
+    this.#options.onChange({
+      clusterIp: '',
+      dests: [...this.#healthy].sort(),
+      unproven: [...this.#unproven],
+    });
   }
 }

@@ -17,7 +17,12 @@ import type { Revision } from '../api/serving.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Informer } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { portNameOf, readActivatorAddresses, readDestinations } from './destinations.ts';
+import {
+  type Destinations,
+  portNameOf,
+  readActivatorAddresses,
+  readDestinations,
+} from './destinations.ts';
 import { DEFAULT_DISCOVERY, type DiscoverySettings } from './discovery-settings.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { PodProber } from './pod-probes.ts';
@@ -165,12 +170,20 @@ export class RevisionRegistry {
     const portName = portNameOf(throttler.settings.protocol);
     if (isPrivate(endpoints)) {
       tracked.watcher ??= this.#createWatcher(throttler);
-      tracked.watcher.update(readDestinations(endpoints, portName));
+      this.#podsListed(tracked.watcher, throttler, readDestinations(endpoints, portName));
     } else if (endpoints.metadata.labels?.[SERVICE_TYPE_LABEL] === SERVICE_TYPE_PUBLIC) {
       const addresses = readActivatorAddresses(endpoints, portName);
       const place = placeAmong(addresses, this.#deps.ownAddress);
       if (place !== null) throttler.setPlace(place);
     }
+  }
+
+  /** Pods are asked before the wake is noted down. */
+  #podsListed(watcher: PodWatcher, { wake }: RevisionThrottler, listed: Destinations): void {
+    const isWaking = wake.timeline !== null && listed.ready.size + listed.notReady.size > 0;
+    const atMs = isWaking ? this.#deps.clock.preciseNowMs() : 0;
+    watcher.update(listed);
+    if (isWaking) wake.scheduled(atMs);
   }
 
   #serviceChanged(service: CoreService | null): void {
@@ -192,13 +205,14 @@ export class RevisionRegistry {
       earlyReady: settings.earlyReady,
       clusterIp: () => clusterIpDest(services.lister, throttler, portName),
       onChange: (update) => this.#destinationsChanged(throttler, update),
+      onConnected: () => throttler.wake.started(),
     });
   }
 
   #destinationsChanged(throttler: RevisionThrottler, update: DestinationUpdate): void {
-    const { clusterIp, dests } = update;
+    const { clusterIp, dests, unproven } = update;
     if (clusterIp === '') {
-      throttler.setPods(dests);
+      throttler.setPods(dests, unproven);
       return;
     }
     throttler.setClusterIp(clusterIp, dests.length);

@@ -3,19 +3,19 @@
 // slot on one pod; both are given back when it ends. Policy only: no sockets, no timers but one.
 // Invariants: trackers are published before the capacity that counts them (ACT-65); slots on usable
 // pods never exceed the capacity, so an admitted request finds a free pod unless the list shrank in
-// between, and then it queues again (ACT-58). Hot: admit, choosePod and leave run once per request.
+// between, and then it is displaced: it keeps its slot of the gate and gets the next free pod before
+// anybody in the queue (ACT-58). Hot: admit, choosePod and leave run once per request.
 
 import type { Clock, TimerHandle } from '../clock/clock.ts';
 import { Admission, Gate, type GateWaiter } from '../proxy/gate.ts';
 import type { Upstream } from '../proxy/types.ts';
-import { revisionCapacity } from './capacity.ts';
 import type { ReportEntry, ReportSubject } from './concurrency-reporter.ts';
-import { parseDest } from './destinations.ts';
 import { type Dispatcher, type DispatchLane, DispatchLane as Lane } from './dispatcher.ts';
-import { createLbPolicy, type LbPolicy } from './lb/policy.ts';
-import { PodTracker } from './pod-tracker.ts';
+import type { ObservedRevision } from './observed-revision.ts';
+import { PodSet } from './pod-set.ts';
+import type { PodTracker } from './pod-tracker.ts';
 import type { RevisionSettings } from './revision-settings.ts';
-import { type ActivatorPlace, assignSlice, UNKNOWN_INDEX } from './slicing.ts';
+import type { ActivatorPlace } from './slicing.ts';
 import type { WakeLog } from './wake-log.ts';
 
 /** Requests held per revision; the next one is refused with 503 (a real limit, unlike ACT-50). */
@@ -26,17 +26,10 @@ export const FAILED_WAKE_GRACE_MS = 10_000;
 /** A request as far as the throttler goes. */
 export interface HeldRequest extends GateWaiter {
   /** Ends the wait with 503 and this text. */
-  refuse(reason: string): void;
+  expel(reason: string): void;
+  /** A displaced request gets a slot on a pod, taken already. */
+  grant(tracker: PodTracker): void;
 }
-
-/** Where destinations come from (ACT-62). */
-export const DestinationKind = {
-  /** One pod of the revision. */
-  POD: 0,
-  /** The private Service, behind which a mesh chooses the pod. */
-  CLUSTER_IP: 1,
-} as const;
-export type DestinationKind = (typeof DestinationKind)[keyof typeof DestinationKind];
 
 /** The part of UpstreamPools the throttler needs. */
 export interface UpstreamSource {
@@ -52,6 +45,8 @@ export interface ThrottlerDeps {
   random: () => number;
   /** ACT-105: Host by which a mesh lets us through to single pods; null without one. */
   passthroughHost?: string | null;
+  /** Requests held; default MAX_QUEUED_PER_REVISION. */
+  queueLimit?: number;
   /** A pod could not be reached although nothing was sent: check it before using it again. */
   onSuspect(dest: string): void;
 }
@@ -66,17 +61,14 @@ export class RevisionThrottler implements ReportSubject {
   readonly wake: WakeLog;
   settings: RevisionSettings;
   reportEntry: ReportEntry | null = null;
+  observed: ObservedRevision | null = null;
   readonly #deps: ThrottlerDeps;
-  readonly #gate = Gate.create(0, MAX_QUEUED_PER_REVISION);
-  readonly #policy: LbPolicy;
+  readonly #gate: Gate;
+  readonly #pods: PodSet;
+  /** Waiting in the gate. */
   readonly #held = new Set<HeldRequest>();
-  #trackers = new Map<string, PodTracker>();
-  #assigned: readonly PodTracker[] = [];
-  /** ACT-64: takes every request while it is set; there are no pod trackers then. */
-  #clusterIp: PodTracker | null = null;
-  /** Pods known to exist behind what is used (ACT-67, B). */
-  #backendCount = 0;
-  #place: ActivatorPlace = { count: 0, index: UNKNOWN_INDEX };
+  /** Admitted and without a pod, oldest first; never more than the gate has admitted. */
+  readonly #displaced = new Set<HeldRequest>();
   #graceTimer: TimerHandle | null = null;
 
   constructor(namespace: string, name: string, settings: RevisionSettings, deps: ThrottlerDeps) {
@@ -87,29 +79,35 @@ export class RevisionThrottler implements ReportSubject {
     this.dispatcher = deps.dispatcher;
     this.wake = deps.wake;
     this.#deps = deps;
-    this.#policy = createLbPolicy(settings.containerConcurrency, deps.random);
+    this.#gate = Gate.create(0, deps.queueLimit ?? MAX_QUEUED_PER_REVISION);
+    this.#pods = new PodSet(settings.containerConcurrency, {
+      upstreams: deps.upstreams,
+      random: deps.random,
+      passthroughHost: deps.passthroughHost ?? null,
+    });
   }
 
   /** Something to send requests to is known. */
   get hasPods(): boolean {
-    return this.#backendCount > 0;
+    return this.#pods.hasPods;
   }
 
   get capacity(): number {
     return this.#gate.limit;
   }
 
-  /** Requests admitted and not ended. */
+  /** Requests on their way to a pod or on one. */
   get inFlight(): number {
-    return this.#gate.inFlight;
+    return this.#gate.inFlight - this.#displaced.size;
   }
 
+  /** Requests waiting, whether for capacity or, displaced, for a pod. */
   get waiting(): number {
-    return this.#gate.waiting;
+    return this.#gate.waiting + this.#displaced.size;
   }
 
   onPokeSent(sentAtMs: number): void {
-    this.wake.poked(sentAtMs);
+    this.wake.reported(sentAtMs);
   }
 
   /** Runs now, waits, or is refused because the queue is full. */
@@ -124,55 +122,63 @@ export class RevisionThrottler implements ReportSubject {
     this.#held.delete(request);
   }
 
-  /** A slot on a pod; null: the list shrank since admission, the request must queue again. */
+  /** A slot on a pod; null: the list shrank since admission, the request is displaced. */
   choosePod(): PodTracker | null {
-    const clusterIp = this.#clusterIp;
-    if (clusterIp === null) return this.#policy.pick(this.#assigned);
-    clusterIp.reserve();
-    return clusterIp;
+    return this.#pods.choose();
   }
 
   /** A waiting request leaves the queue. */
   cancel(request: HeldRequest): void {
     this.#gate.cancel(request);
     this.#held.delete(request);
-    if (this.#held.size === 0 && !this.hasPods) this.wake.abandon();
+    this.#endIdleWake();
   }
 
-  /** Ends one admission. Release the pod's slot first, so whoever is admitted next finds it. */
+  /** Ends one admission. Release the pod's slot first, so whoever is next finds it. */
   leave(): void {
+    if (this.#displaced.size > 0) this.#serveDisplaced();
     this.#gate.release();
+  }
+
+  /** An admitted request found no pod: it waits for one in front of everybody in the queue. */
+  displace(request: HeldRequest): void {
+    this.#displaced.add(request);
+    if (this.hasPods) return;
+    this.wake.begin();
+    this.#watchFailure();
+  }
+
+  /** A displaced request gives up; its admission is ended with `leave`. */
+  giveUp(request: HeldRequest): void {
+    this.#displaced.delete(request);
+    this.#endIdleWake();
   }
 
   /** A request could not be handed to `tracker`, of which nothing was sent. */
   suspect(tracker: PodTracker): void {
-    if (this.#trackers.get(tracker.dest) === tracker) this.#deps.onSuspect(tracker.dest);
+    if (this.#pods.has(tracker)) this.#deps.onSuspect(tracker.dest);
   }
 
-  /** ACT-63: the pods that can take requests now. Running requests keep the tracker they have. */
-  setPods(dests: readonly string[]): void {
-    const previous = this.#trackers;
-    const next = new Map<string, PodTracker>();
-    for (const dest of [...dests].sort()) {
-      next.set(dest, previous.get(dest) ?? this.#createTracker(dest, DestinationKind.POD));
-    }
-    this.#publish(next, null, next.size);
+  /**
+   * ACT-63: the pods that can take requests now. `unproven` pods are listed and do not answer at the
+   * moment; see PodSet.
+   */
+  setPods(dests: readonly string[], unproven: readonly string[] = []): void {
+    const wasEmpty = !this.hasPods;
+    this.#pods.setPods(dests, unproven);
+    this.#publish(wasEmpty);
   }
 
   /** ACT-64: from now on everything goes to the ClusterIP, behind which there are so many pods. */
   setClusterIp(dest: string, backendCount: number): void {
-    const current = this.#clusterIp;
-    const tracker =
-      current?.dest === dest ? current : this.#createTracker(dest, DestinationKind.CLUSTER_IP);
-    this.#publish(new Map(), tracker, backendCount);
+    const wasEmpty = !this.hasPods;
+    this.#pods.setClusterIp(dest, backendCount);
+    this.#publish(wasEmpty);
   }
 
   /** ACT-72. */
   setPlace(place: ActivatorPlace): void {
-    if (place.count === this.#place.count && place.index === this.#place.index) return;
-    this.#place = place;
-    this.#assign();
-    this.#resize();
+    if (this.#pods.setPlace(place)) this.#publish(!this.hasPods);
   }
 
   /**
@@ -190,8 +196,7 @@ export class RevisionThrottler implements ReportSubject {
   /** ACT-44: the revision is gone. What is queued or running goes on; nothing idle is kept. */
   stop(): void {
     this.#endGrace();
-    for (const { upstream } of this.#trackers.values()) this.#deps.upstreams.forget(upstream);
-    if (this.#clusterIp !== null) this.#deps.upstreams.forget(this.#clusterIp.upstream);
+    this.#pods.close();
   }
 
   #hold(request: HeldRequest): void {
@@ -204,7 +209,7 @@ export class RevisionThrottler implements ReportSubject {
 
   /** A start that failed earlier may succeed now: new requests wait a while before giving up. */
   #watchFailure(): void {
-    const isHopeless = this.settings.failure !== null && !this.hasPods && this.#held.size > 0;
+    const isHopeless = this.settings.failure !== null && !this.hasPods && this.#hasWaiting;
     if (!isHopeless) {
       this.#endGrace();
       return;
@@ -221,7 +226,24 @@ export class RevisionThrottler implements ReportSubject {
   }
 
   #refuseAll(reason: string): void {
-    for (const request of [...this.#held]) request.refuse(reason);
+    for (const request of [...this.#displaced, ...this.#held]) request.expel(reason);
+  }
+
+  get #hasWaiting(): boolean {
+    return this.#held.size + this.#displaced.size > 0;
+  }
+
+  #endIdleWake(): void {
+    if (!this.hasPods && !this.#hasWaiting) this.wake.abandon();
+  }
+
+  #serveDisplaced(): void {
+    for (const request of this.#displaced) {
+      const tracker = this.choosePod();
+      if (tracker === null) return;
+      this.#displaced.delete(request);
+      request.grant(tracker);
+    }
   }
 
   #endGrace(): void {
@@ -229,55 +251,11 @@ export class RevisionThrottler implements ReportSubject {
     this.#graceTimer = null;
   }
 
-  #createTracker(dest: string, kind: DestinationKind): PodTracker {
-    const { upstreams, passthroughHost = null } = this.#deps;
-    const { host, port } = parseDest(dest);
-    const upstream = upstreams.at(host, port);
-    // ACT-64: behind a ClusterIP nobody counts per pod.
-    if (kind === DestinationKind.CLUSTER_IP) return new PodTracker({ dest, upstream, limit: 0 });
-    return new PodTracker({ dest, upstream, limit: this.containerConcurrency, passthroughHost });
-  }
-
-  /** ACT-65: first where requests may go, then which of it is ours, then how many. */
-  #publish(
-    trackers: Map<string, PodTracker>,
-    clusterIp: PodTracker | null,
-    backendCount: number,
-  ): void {
-    const [oldTrackers, oldClusterIp] = [this.#trackers, this.#clusterIp];
-    const isWake = !this.hasPods && backendCount > 0;
-    this.#trackers = trackers;
-    this.#clusterIp = clusterIp;
-    this.#backendCount = backendCount;
-    this.#assign();
-    if (isWake) this.wake.ready();
-    this.#resize();
-    for (const [dest, { upstream }] of oldTrackers) {
-      if (!trackers.has(dest)) this.#deps.upstreams.forget(upstream);
-    }
-    if (oldClusterIp !== null && oldClusterIp !== clusterIp) {
-      this.#deps.upstreams.forget(oldClusterIp.upstream);
-    }
+  /** ACT-65: where requests may go is known, now how many; who was there first goes first. */
+  #publish(wasEmpty: boolean): void {
+    if (wasEmpty && this.hasPods) this.wake.probed();
+    this.#serveDisplaced();
+    this.#gate.resize(this.#pods.capacity);
     this.#watchFailure();
-  }
-
-  /** ACT-66, ACT-74. */
-  #assign(): void {
-    const trackers = [...this.#trackers.values()];
-    const { count, index } = this.#place;
-    this.#assigned =
-      this.containerConcurrency === 0 ? trackers : assignSlice(trackers, count, index);
-  }
-
-  /** ACT-67. */
-  #resize(): void {
-    this.#gate.resize(
-      revisionCapacity({
-        containerConcurrency: this.containerConcurrency,
-        assignedCount: this.#assigned.length,
-        backendCount: this.#backendCount,
-        activatorCount: this.#place.count,
-      }),
-    );
   }
 }

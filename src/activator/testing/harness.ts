@@ -14,7 +14,11 @@ import { ConcurrencyReporter } from '../concurrency-reporter.ts';
 import { Dispatcher } from '../dispatcher.ts';
 import { ActivatorHandler } from '../handler.ts';
 import { readRevisionSettings } from '../revision-settings.ts';
-import { RevisionThrottler, type UpstreamSource } from '../revision-throttler.ts';
+import {
+  MAX_QUEUED_PER_REVISION,
+  RevisionThrottler,
+  type UpstreamSource,
+} from '../revision-throttler.ts';
 import { WakeLog } from '../wake-log.ts';
 
 /** Small linear congruential generator: the same sequence on every run. */
@@ -131,7 +135,11 @@ export class ActivatorHarness {
     });
   }
 
-  add(name: string, spec: Partial<RevisionSpec> = {}): RevisionThrottler {
+  add(
+    name: string,
+    spec: Partial<RevisionSpec> = {},
+    queueLimit = MAX_QUEUED_PER_REVISION,
+  ): RevisionThrottler {
     const throttler: RevisionThrottler = new RevisionThrottler(
       'default',
       name,
@@ -142,6 +150,7 @@ export class ActivatorHarness {
         wake: new WakeLog(`default/${name}`, this.#logger, this.clock),
         clock: this.clock,
         random: seededRandom(1),
+        queueLimit,
         onSuspect: (dest) => this.onSuspect(dest),
       },
     );

@@ -102,8 +102,8 @@ export class FakeExchange implements Exchange {
     this.#end(Outcome.CLIENT_GONE);
   }
 
-  podFails(code: FailureCode, sent: boolean, message = 'pod failed'): void {
-    this.#handler.onUpstreamFailure(this, { code, sent, message });
+  podFails(code: FailureCode, sent: boolean, message = 'pod failed', isRepeatable = false): void {
+    this.#handler.onUpstreamFailure(this, { code, sent, message, isRepeatable });
   }
 
   #head(status: number): void {
