@@ -280,15 +280,14 @@ export class NetExchange implements Exchange, UpstreamCaller {
       this.#end(Outcome.TRUNCATED);
       return;
     }
-    const mayRetry = isUntouched && wasReused && !this.#hasRetried && this.contentLength === 0;
     const mayRepeat = isUntouched && isReplayable(this.#head);
-    if (mayRetry && (isUnwritten || mayRepeat) && this.#pool !== null) {
+    const isHarmless = mayRepeat || (isUnwritten && this.contentLength === 0);
+    if (isHarmless && wasReused && !this.#hasRetried && this.#pool !== null) {
       this.#hasRetried = true;
       this.#startDial(this.#pool);
       return;
     }
-    const sent = !isUnwritten || this.requestBytes > 0;
-    this.#fail(code, message, sent, mayRepeat && code === FailureCode.RESET);
+    this.#fail(code, message, !isUnwritten || this.requestBytes > 0, mayRepeat);
   }
 
   // Inside.
@@ -369,11 +368,12 @@ export class NetExchange implements Exchange, UpstreamCaller {
     this.#connection.handler.onResponseBytes(this, size);
   }
 
-  #fail(code: FailureCode, message: string, sent: boolean, isRepeatable = false): void {
+  #fail(code: FailureCode, message: string, sent: boolean, mayRepeat = false): void {
     this.#upstream = null;
     this.#requestLead = '';
     this.#phase = Phase.DECIDING;
-    this.#connection.handler.onUpstreamFailure(this, { code, sent, isRepeatable, message });
+    const repeat = mayRepeat && code === FailureCode.RESET ? { isRepeatable: true } : {};
+    this.#connection.handler.onUpstreamFailure(this, { code, sent, message, ...repeat });
   }
 
   #dropUpstream(): void {

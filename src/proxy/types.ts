@@ -39,6 +39,11 @@ export interface UpstreamFailure {
   readonly code: FailureCode;
   /** True once any byte of the request may have reached the upstream: no retry elsewhere then. */
   readonly sent: boolean;
+  /**
+   * The connection was reset before any byte of an answer, which is what happens to a request that
+   * was not read, and a second copy does no harm (QP-64): may be forwarded again although `sent`.
+   */
+  readonly isRepeatable?: boolean;
   /** QP-82 text. */
   readonly message: string;
 }
