@@ -38,6 +38,8 @@ export interface RevisionRegistryDeps {
   endpoints: Informer<Endpoints>;
   services: Informer<CoreService>;
   upstreams: UpstreamSource;
+  /** Where requests of a namespace go instead, when they go over TLS (ACT-118). */
+  upstreamsOf?: (namespace: string) => UpstreamSource;
   prober: PodProber;
   clock: Clock;
   logger: Logger;
@@ -111,7 +113,7 @@ export class RevisionRegistry {
       name,
       readRevisionSettings(revision),
       {
-        upstreams,
+        upstreams: this.#deps.upstreamsOf?.(namespace) ?? upstreams,
         clock,
         random,
         passthroughHost: this.#passthroughHost(namespace, name),

@@ -24,6 +24,7 @@ import { ActivatorHandler } from './handler.ts';
 import { createHttpProber } from './http-prober.ts';
 import { RequestPorts } from './request-ports.ts';
 import { RevisionRegistry } from './revision-registry.ts';
+import { ActivatorTls, type ActivatorTlsOptions } from './tls.ts';
 
 /** ACT-111, ACT-112. */
 const UPSTREAM_OPTIONS: UpstreamOptions = {
@@ -56,6 +57,8 @@ export interface ActivatorOptions {
   clusterDomain: string;
   /** How this activator is listed in Endpoints; default `host`. */
   podIP?: string;
+  /** `system-internal-tls` is enabled: a TLS port, and TLS to pods (ACT-117). */
+  tls?: ActivatorTlsOptions;
   /** Probe cadence and meshes; what is absent is stock (ACT-5, ACT-10). */
   discovery?: Partial<DiscoverySettings>;
 }
@@ -63,6 +66,8 @@ export interface ActivatorOptions {
 export interface RunningActivator {
   readonly port: number;
   readonly h2cPort: number;
+  /** 0 without TLS. */
+  readonly tlsPort: number;
   /** Fails health at once, serves on for `delayMs` (default 45 s), ends after the last answer. */
   drain(options?: { delayMs?: number }): Promise<void>;
   /** Ends now. */
@@ -75,7 +80,9 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
   const endpoints = options.informers.informer<Endpoints>(EndpointsKind);
   const services = options.informers.informer<CoreService>(CoreServiceKind);
   const upstreams = new UpstreamPools(UPSTREAM_OPTIONS, { clock, random });
+  const tls = options.tls === undefined ? null : new ActivatorTls(upstreams, options.tls, options);
   const registry = new RevisionRegistry({
+    ...(tls === null ? {} : { upstreamsOf: (namespace) => tls.upstreams.of(namespace) }),
     revisions,
     endpoints,
     services,
@@ -111,15 +118,17 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
   );
 
   await Promise.all([revisions, endpoints, services].map((informer) => informer.whenSynced()));
+  await tls?.load(handler);
   registry.start();
   stats.start();
   reporter.start();
   await ports.listen();
+  await tls?.listen(host);
   logger.info({ host, port: ports.port, h2cPort: ports.h2cPort }, 'activator listening');
 
   const stop = async (): Promise<void> => {
     isDraining = true;
-    await ports.close();
+    await Promise.all([ports.close(), tls?.close()]);
     reporter.stop();
     stats.stop();
     registry.stop();
@@ -129,11 +138,12 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
   return {
     port: ports.port,
     h2cPort: ports.h2cPort,
+    tlsPort: tls?.port ?? 0,
     stop,
     async drain({ delayMs = DRAIN_DELAY_MS } = {}): Promise<void> {
       isDraining = true;
       if (delayMs > 0) await clock.sleep(delayMs);
-      await ports.drain();
+      await Promise.all([ports.drain(), tls?.drain()]);
       await stop();
     },
   };

@@ -46,7 +46,7 @@ class Http1CallPool implements CallPool {
     this.#pool = pool;
   }
 
-  /** Whether the request may be sent twice is not known yet, so it is taken for one that may not. */
+  /** Nobody knows yet whether the request may be sent twice, so it counts as one that may not. */
   checkout(): CallUpstream | null {
     const link = this.#pool.checkoutNow(false);
     return link === null ? null : new Http1Call(link);

@@ -1,6 +1,6 @@
 // A request port as every data-plane role opens it: the chosen engine in front, HTTP/1.x and
-// prior-knowledge HTTP/2 told apart by their first bytes (QP-3, ACT-2, ING-85). One handler gets the
-// requests of both. Not hot.
+// prior-knowledge HTTP/2 told apart by their first bytes (QP-3, ACT-2, ING-85). One handler gets
+// the requests of both. Not hot.
 
 import type { Clock } from '../clock/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';

@@ -4,7 +4,7 @@
 // first `listen`. Not hot; what runs per request is behind `accept`.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Server as SecureServer, TLSSocket, TlsOptions } from 'node:tls';
+import type { SecureContext, Server as SecureServer, TLSSocket, TlsOptions } from 'node:tls';
 import type { Clock } from '../clock/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { ClientSocket } from './client-closing.ts';
@@ -34,6 +34,8 @@ export interface TlsServerDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly policy: TlsPolicy;
+  /** Certificates by the name a client asks for; null = none: the handshake fails (ING-33). */
+  readonly contextFor?: (serverName: string) => SecureContext | null;
 }
 
 export class TlsServer implements HttpServer {
@@ -78,19 +80,32 @@ export class TlsServer implements HttpServer {
     this.#secure?.setSecureContext({ ...this.#deps.policy, ...pem });
   }
 
-  /** A certificate has to be there. */
+  /** There has to be a certificate, or `contextFor`. */
   async listen(options: ListenOptions): Promise<{ port: number }> {
     const tls = await import('node:tls');
     const secure = tls.createServer({
       ...this.#deps.policy,
       ...this.#pem,
       ALPNProtocols: ['h2', 'http/1.1'],
+      ...this.#sniOptions(),
       handshakeTimeout: this.#deps.limits.headTimeoutMs,
     });
     secure.on('secureConnection', (socket) => this.#onSecure(socket));
     secure.on('tlsClientError', (_error, socket) => socket.destroy());
     this.#secure = secure;
     return this.#listen(options);
+  }
+
+  #sniOptions(): Pick<TlsOptions, 'SNICallback'> {
+    const { contextFor } = this.#deps;
+    if (contextFor === undefined) return {};
+    return {
+      SNICallback: (serverName, done) => {
+        const context = contextFor(serverName);
+        if (context !== null) done(null, context);
+        else done(new Error(`no certificate for ${JSON.stringify(serverName)}`));
+      },
+    };
   }
 
   drain(): Promise<void> {

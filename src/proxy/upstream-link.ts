@@ -1,5 +1,5 @@
-// What an exchange needs of the other side, whatever protocol that side speaks. An HTTP/1 exchange
-// sends through an UpstreamLink: a connection of its own, or a stream of HTTP/2 behind the same face
+// What an exchange needs of the other side, whatever that speaks. An HTTP/1 exchange sends through
+// an UpstreamLink: a connection of its own, or a stream of HTTP/2 behind the same face
 // (h2-link.ts). An HTTP/2 exchange sends through an UpstreamCall: a stream, or a connection of
 // HTTP/1.1 behind the same face (h1-call.ts). Types only; in one process each call site mostly sees
 // one class, so the interfaces cost nothing.

@@ -1,7 +1,7 @@
-// TLS toward pods and activators (ACT-117 to ACT-120, ING-34): which names a server must prove, whom
-// we trust, and how a connection is opened. Versions below 1.3 are not spoken, no client certificate
-// is sent, sessions are not resumed. Only roles that dial TLS load this module. Not hot: once per
-// connection.
+// TLS toward pods and activators (ACT-117 to ACT-120, ING-34): which names a server must prove,
+// whom we trust, and how a connection is opened. Versions below 1.3 are not spoken, no client
+// certificate is sent, sessions are not resumed. Only roles that dial TLS load this module. Not
+// hot: once per connection.
 
 import type { PeerCertificate, SecureContext, TLSSocket } from 'node:tls';
 import { checkServerIdentity, connect, createSecureContext } from 'node:tls';

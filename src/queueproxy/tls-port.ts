@@ -2,11 +2,11 @@
 // certificate, and keeps the certificate fresh. Not hot.
 
 import type { Clock } from '../clock/clock.ts';
+import { parseTlsPolicy, type TlsTexts } from '../proxy/tls-policy.ts';
 import { TlsServer } from '../proxy/tls-server.ts';
 import type { ExchangeHandler, HttpServer, HttpServerLimits } from '../proxy/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { CertificateFiles } from './tls-certificates.ts';
-import { parseTlsPolicy, type TlsTexts } from './tls-policy.ts';
 
 export interface TlsSettings extends TlsTexts {
   readonly certificateDirectory: string;

@@ -50,10 +50,15 @@ export class NetActivator {
     });
   }
 
-  static async start(options: Partial<ActivatorOptions> = {}): Promise<NetActivator> {
+  /** `prepare` fills the API before anything starts. */
+  static async start(
+    options: Partial<ActivatorOptions> = {},
+    prepare: (client: MemoryClient) => Promise<void> = async () => undefined,
+  ): Promise<NetActivator> {
     const autoscaler = new WebSocketServer({ host: '127.0.0.1', port: 0 });
     await once(autoscaler, 'listening');
     const activator = new NetActivator(autoscaler);
+    await prepare(activator.client);
     const deps = { clock: systemClock, logger: silentLogger, random: seededRandom(5) };
     const informers = createInformerFactory(activator.client, deps);
     const { port } = autoscaler.address() as AddressInfo;
@@ -70,9 +75,14 @@ export class NetActivator {
       clusterDomain: 'cluster.local',
       ...options,
     });
-    await informers.start();
     activator.#stopInformers = () => informers.stop();
-    activator.running = await starting;
+    try {
+      await informers.start();
+      activator.running = await starting;
+    } catch (error) {
+      await activator.#stopBesides();
+      throw error;
+    }
     const isConnected = () => autoscaler.clients.size > 0;
     await until(isConnected, 'the stat connection');
     return activator;
@@ -176,6 +186,10 @@ export class NetActivator {
   async stop(): Promise<void> {
     for (const session of this.#sessions) session.destroy();
     await this.running.stop();
+    await this.#stopBesides();
+  }
+
+  async #stopBesides(): Promise<void> {
     for (const pod of this.#pods.values()) pod.close();
     await this.#stopInformers();
     for (const socket of this.#autoscaler.clients) socket.terminate();

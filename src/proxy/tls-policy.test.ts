@@ -31,4 +31,10 @@ describe('parseTlsPolicy', () => {
   ])('QP-161: unknown names are errors that show them: %j', (changes, message) => {
     expect(() => parseTlsPolicy({ ...UNSET, ...changes })).toThrow(message);
   });
+
+  it('ACT-6: the activator is told of its own variables', () => {
+    expect(() => parseTlsPolicy({ ...UNSET, minVersion: '1.1' }, 'ACTIVATOR_TLS')).toThrow(
+      /^ACTIVATOR_TLS_MIN_VERSION: unknown TLS version "1\.1"/,
+    );
+  });
 });

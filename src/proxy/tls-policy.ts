@@ -1,8 +1,8 @@
 // TLS versions, cipher suites and curves by the names Knative's configuration uses (QP-9, QP-161),
 // translated to what OpenSSL calls them. Pure. Read only when TLS is on: with TLS off a wrong name
-// must not keep the sidecar from starting.
+// must not keep a role from starting (QP-161, ACT-6).
 
-import type { TlsPolicy } from '../proxy/tls-server.ts';
+import type { TlsPolicy } from './tls-server.ts';
 
 /** The variables as they stand in the environment; '' = not set. */
 export interface TlsTexts {
@@ -57,17 +57,20 @@ const CURVES: Readonly<Record<string, string>> = {
   X25519MLKEM768: 'X25519MLKEM768',
 };
 
-/** Throws an Error that names the variable and the offending text. */
-export function parseTlsPolicy(texts: TlsTexts): TlsPolicy {
-  const minVersion = version('QUEUE_PROXY_TLS_MIN_VERSION', texts.minVersion) ?? 'TLSv1.3';
-  const maxVersion = version('QUEUE_PROXY_TLS_MAX_VERSION', texts.maxVersion);
+/**
+ * Throws an Error that names the variable and the offending text. `prefix` begins the names of the
+ * role's variables.
+ */
+export function parseTlsPolicy(texts: TlsTexts, prefix = 'QUEUE_PROXY_TLS'): TlsPolicy {
+  const minVersion = version(`${prefix}_MIN_VERSION`, texts.minVersion) ?? 'TLSv1.3';
+  const maxVersion = version(`${prefix}_MAX_VERSION`, texts.maxVersion);
   if (maxVersion !== null && maxVersion < minVersion) {
-    throw new Error(
-      `QUEUE_PROXY_TLS_MAX_VERSION: "${texts.maxVersion}" is below the minimum version`,
-    );
+    throw new Error(`${prefix}_MAX_VERSION: "${texts.maxVersion}" is below the minimum version`);
   }
-  const suites = names(texts.cipherSuites).map(suite);
-  const curves = names(texts.curvePreferences).map(curve);
+  const suites = names(texts.cipherSuites).map((name) => suite(`${prefix}_CIPHER_SUITES`, name));
+  const curves = names(texts.curvePreferences).map((name) =>
+    curve(`${prefix}_CURVE_PREFERENCES`, name),
+  );
   return {
     minVersion,
     ...(maxVersion === null ? {} : { maxVersion }),
@@ -82,17 +85,17 @@ function version(variable: string, text: string): 'TLSv1.2' | 'TLSv1.3' | null {
   throw new Error(`${variable}: unknown TLS version "${text}", use "1.2" or "1.3"`);
 }
 
-function suite(name: string): string {
+function suite(variable: string, name: string): string {
   const known = SUITES[SUITE_ALIASES[name] ?? name];
   if (known !== undefined) return known;
   if (FIXED_SUITES.includes(name)) return name;
-  throw new Error(`QUEUE_PROXY_TLS_CIPHER_SUITES: unknown cipher suite "${name}"`);
+  throw new Error(`${variable}: unknown cipher suite "${name}"`);
 }
 
-function curve(name: string): string {
+function curve(variable: string, name: string): string {
   const known = CURVES[name];
   if (known !== undefined) return known;
-  throw new Error(`QUEUE_PROXY_TLS_CURVE_PREFERENCES: unknown curve "${name}"`);
+  throw new Error(`${variable}: unknown curve "${name}"`);
 }
 
 function names(list: string): string[] {
