@@ -171,11 +171,11 @@ function summarise(
     wakeP95Ms: at(woken, 0.95),
     byHandP50Ms: at(byHand, 0.5),
     byHandP95Ms: at(byHand, 0.95),
-    pokeP50Ms: at(phases.poke, 0.5),
+    pokeP50Ms: at(phases.reported, 0.5),
     decidedP50Ms: at(phases.decided, 0.5),
     scaledP50Ms: at(phases.scaled, 0.5),
     startedP50Ms: at(phases.started, 0.5),
-    readyP50Ms: at(phases.ready, 0.5),
+    readyP50Ms: at(phases.probed, 0.5),
     firstByteP50Ms: at(phases['first byte'], 0.5),
   };
 }

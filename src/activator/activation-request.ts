@@ -55,7 +55,7 @@ export class ActivationRequest implements HeldRequest, Dispatchable, DeadlineEnt
   readonly arrivedAtMs: number;
   readonly expiresMs: number;
   /** Absolute monotonic ms; 0 = no such limit. */
-  readonly responseStartMs: number;
+  responseStartMs: number;
   /** Time of the last write toward the client, kept only while an idle timeout applies. */
   lastWriteMs: number;
   /** For log, metrics and traces; null while all are off. */

@@ -106,9 +106,29 @@ describe('concurrency reports', () => {
     expect([waits.pokesSent, sink.hurried]).toEqual([0, 2]);
     sink.isConnected = true;
     reporter.resendPokes();
-    reporter.resendPokes();
     expect(sink.summary).toEqual(['a(1,1)']);
     expect(waits.pokesSent).toBe(1);
+  });
+
+  it('ACT-128: whoever is inside at a reconnect is announced again and subtracted once', () => {
+    const clock = new FakeClock();
+    const sink = new FakeSink();
+    const reporter = new ConcurrencyReporter('activator-0', sink, clock);
+    const seen: [string, number][] = [];
+    reporter.onReport = ({ name }, average) => seen.push([name, average]);
+    reporter.arrive(new Subject('a'), 0);
+    clock.advance(1_000);
+    reporter.report();
+    reporter.resendPokes();
+    clock.advance(1_000);
+    reporter.report();
+    reporter.report();
+    expect(sink.summary.slice(1)).toEqual(['a(0,0)', 'a(1,1)', 'a(0,-1)', 'a(0,0)']);
+    expect(seen).toEqual([
+      ['a', 0],
+      ['a', 0],
+      ['a', 0],
+    ]);
   });
 
   it('ACT-132: only pod name, average and count are filled', () => {

@@ -336,6 +336,19 @@ describe('timeouts', () => {
     expect(started.outcome).toBe(Outcome.ABORTED);
   });
 
+  it('ACT-36: an interim answer is the first write', () => {
+    const harness = new ActivatorHarness();
+    harness
+      .add('hello', { timeoutSeconds: 10, responseStartTimeoutSeconds: 1 })
+      .setPods(['10.0.0.1:1']);
+    const exchange = harness.request('hello');
+    harness.handler.onInterimHead(exchange);
+    harness.clock.advance(5_000);
+    expect(exchange.ended).toBe(false);
+    harness.clock.advance(5_100);
+    expect([exchange.responseStatus, exchange.body]).toEqual([504, 'activator request timeout']);
+  });
+
   it('ACT-37: the idle limit counts from the last write, and from the arrival before one', () => {
     const harness = new ActivatorHarness();
     harness.add('hello', { timeoutSeconds: 60, idleTimeoutSeconds: 2 }).setPods(['10.0.0.1:1']);

@@ -99,6 +99,14 @@ export class ActivatorHandler implements ExchangeHandler, ActivationOwner {
     else request.isUpgraded = true;
   }
 
+  /** ACT-36: an interim answer is a write, too. */
+  onInterimHead(exchange: Exchange): void {
+    const request = exchange.context as ActivationRequest | null;
+    if (request === null) return;
+    request.responseStartMs = 0;
+    this.#noteWrite(request);
+  }
+
   onResponseBytes(exchange: Exchange, _byteCount: number): void {
     const request = exchange.context as ActivationRequest | null;
     if (request !== null && !request.isUpgraded) this.#noteWrite(request);

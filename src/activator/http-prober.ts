@@ -21,6 +21,7 @@ import type { UpstreamSource } from './revision-throttler.ts';
 /** An answer longer than this is not the sidecar's: NOT_MESH. */
 const MAX_ANSWER_BYTES = 1024;
 const EMPTY = Buffer.alloc(0);
+const ignore = (): void => undefined;
 
 export interface ProberDeps {
   clock: Clock;
@@ -36,14 +37,15 @@ export function createHttpProber(deps: ProberDeps): PodProber {
     return upstream;
   };
   return {
-    probe(dest, timeoutMs, done, passthroughHost = null) {
+    probe(dest, timeoutMs, done, passthroughHost = null, onConnected = ignore) {
       const pool = poolOf(dest);
       const finish = (outcome: ProbeOutcome): void => {
         // There were too many addresses to remember this one, so nobody will find its connection.
         if (poolOf(dest) !== pool) pool.close();
         done(outcome);
       };
-      return new HttpProbe(clock, pool, probeHead(dest, passthroughHost), timeoutMs, finish);
+      const head = probeHead(dest, passthroughHost);
+      return new HttpProbe(clock, pool, head, timeoutMs, { finish, onConnected });
     },
     forget: (dest) => upstreams.forget(poolOf(dest)),
   };
@@ -60,12 +62,18 @@ function probeHead(dest: string, passthroughHost: string | null): string {
   return `${lines.join('\r\n')}\r\n${extra}\r\n`;
 }
 
+interface ProbeEvents {
+  readonly finish: (outcome: ProbeOutcome) => void;
+  readonly onConnected: () => void;
+}
+
 class HttpProbe implements UpstreamCaller {
   readonly method = 'GET';
   readonly #pool: UpstreamPool;
   readonly #head: string;
   readonly #timer: TimerHandle;
   #done: ((outcome: ProbeOutcome) => void) | null;
+  readonly #onConnected: () => void;
   #dial: PendingDial | null = null;
   #connection: UpstreamLink | null = null;
   #status = 0;
@@ -76,11 +84,12 @@ class HttpProbe implements UpstreamCaller {
     pool: UpstreamPool,
     head: string,
     timeoutMs: number,
-    done: (outcome: ProbeOutcome) => void,
+    { finish, onConnected }: ProbeEvents,
   ) {
     this.#pool = pool;
     this.#head = head;
-    this.#done = done;
+    this.#done = finish;
+    this.#onConnected = onConnected;
     this.#timer = clock.setTimer(timeoutMs, () => this.#finish(ProbeOutcome.TIMED_OUT));
     const connection = pool.checkout(true, clock.monotonicMs());
     if (connection === null) this.#dial = pool.dial(this);
@@ -138,6 +147,7 @@ class HttpProbe implements UpstreamCaller {
     connection.begin(this, false);
     connection.requestDone = true;
     connection.write(this.#head, EMPTY, 0, 0, false, '');
+    this.#onConnected();
   }
 
   #judge(): ProbeOutcome {

@@ -25,13 +25,15 @@ export type ProbeOutcome = (typeof ProbeOutcome)[keyof typeof ProbeOutcome];
 export interface PodProber {
   /**
    * Asks once; `done` is called at most once and never before `probe` has returned.
-   * `passthroughHost` is the Host by which a mesh lets us through to the pod (ACT-95).
+   * `passthroughHost` is the Host by which a mesh lets us through to the pod (ACT-95);
+   * `onConnected` is called when there is a connection to ask over.
    */
   probe(
     dest: string,
     timeoutMs: number,
     done: (outcome: ProbeOutcome) => void,
     passthroughHost?: string | null,
+    onConnected?: () => void,
   ): { cancel(): void };
   /** Nobody needs this address any more. */
   forget(dest: string): void;
@@ -53,6 +55,8 @@ export interface PodProbesOptions {
   onReady(dest: string): void;
   /** An address failed to answer; `isBlocked` may have changed. */
   onFailed(): void;
+  /** A probe has a connection: the pod's sidecar runs. */
+  onConnected?(): void;
 }
 
 /** The probes of one address that is listed and not healthy. */
@@ -109,14 +113,15 @@ export class PodProbes {
   }
 
   #probe(dest: string, sequence: ProbeSequence): void {
-    const { prober, settings, passthroughHost } = this.#options;
+    const { prober, settings, passthroughHost, onConnected } = this.#options;
     const done = (outcome: ProbeOutcome): void => {
       if (this.#sequences.get(dest) !== sequence) return;
       sequence.probe = null;
       this.#answered(dest, sequence, outcome);
     };
     sequence.timer = null;
-    sequence.probe = prober.probe(dest, settings.probeTimeoutMs, done, passthroughHost);
+    const { probeTimeoutMs } = settings;
+    sequence.probe = prober.probe(dest, probeTimeoutMs, done, passthroughHost, onConnected);
   }
 
   #answered(dest: string, sequence: ProbeSequence, outcome: ProbeOutcome): void {

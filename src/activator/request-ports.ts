@@ -54,6 +54,11 @@ export class RequestPorts {
     }
   }
 
+  /** Requests refused for their framing. */
+  get rejectedCount(): number {
+    return this.#http.rejectedCount + (this.#h2c?.rejectedCount ?? 0);
+  }
+
   /** Stops accepting; resolves when every HTTP/1 request is answered. */
   async drain(): Promise<void> {
     await Promise.all([this.#http.drain(), this.#h2c?.drain()]);

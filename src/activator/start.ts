@@ -18,13 +18,19 @@ import type { UpstreamOptions } from '../proxy/types.ts';
 import { UpstreamPools } from '../proxy/upstream-pools.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { StatClient } from '../wire/stat-client.ts';
+import { WAKE_NOTICE_HEADER } from '../wire/wake-notice.ts';
+import type { TelemetryOptions } from './activator-telemetry.ts';
 import { ConcurrencyReporter } from './concurrency-reporter.ts';
 import { DEFAULT_DISCOVERY, type DiscoverySettings } from './discovery-settings.ts';
 import { ActivatorHandler } from './handler.ts';
 import { createHttpProber } from './http-prober.ts';
 import { RequestPorts } from './request-ports.ts';
 import { RevisionRegistry } from './revision-registry.ts';
+<<<<<<< src/activator/start.ts
+import { noteWake, startTelemetry } from './start-telemetry.ts';
+=======
 import { ActivatorTls, type ActivatorTlsOptions } from './tls.ts';
+>>>>>>> /tmp/a2.new
 
 /** ACT-111, ACT-112. */
 const UPSTREAM_OPTIONS: UpstreamOptions = {
@@ -61,13 +67,29 @@ export interface ActivatorOptions {
   tls?: ActivatorTlsOptions;
   /** Probe cadence and meshes; what is absent is stock (ACT-5, ACT-10). */
   discovery?: Partial<DiscoverySettings>;
+  /** Idle upstream connections per pod (ACT-111). */
+  maxIdlePerHost?: number;
+  /** Request log, metrics, traces; absent = none of them, whatever happens. */
+  telemetry?: TelemetrySettings;
+}
+
+export interface TelemetrySettings extends TelemetryOptions {
+  /** Where metrics and profiles are to be had; absent = nowhere. */
+  readonly outlets?: { readonly metricsPort: number; readonly profilingPort: number };
 }
 
 export interface RunningActivator {
   readonly port: number;
   readonly h2cPort: number;
+<<<<<<< src/activator/start.ts
+  /** Null = metrics are not served. */
+  readonly metricsPort: number | null;
+  /** config-observability as it is now (ACT-9); undefined = it is gone. */
+  configured(data: Readonly<Record<string, string>> | undefined): void;
+=======
   /** 0 without TLS. */
   readonly tlsPort: number;
+>>>>>>> /tmp/a2.new
   /** Fails health at once, serves on for `delayMs` (default 45 s), ends after the last answer. */
   drain(options?: { delayMs?: number }): Promise<void>;
   /** Ends now. */
@@ -76,11 +98,17 @@ export interface RunningActivator {
 
 export async function startActivator(options: ActivatorOptions): Promise<RunningActivator> {
   const { clock, logger, random } = options;
+  const deps = { clock, logger, random };
   const revisions = options.informers.informer<Revision>(RevisionKind);
   const endpoints = options.informers.informer<Endpoints>(EndpointsKind);
   const services = options.informers.informer<CoreService>(CoreServiceKind);
+<<<<<<< src/activator/start.ts
+  const { maxIdlePerHost: maxIdlePerUpstream = UPSTREAM_OPTIONS.maxIdlePerUpstream } = options;
+  const upstreams = new UpstreamPools({ ...UPSTREAM_OPTIONS, maxIdlePerUpstream }, deps);
+=======
   const upstreams = new UpstreamPools(UPSTREAM_OPTIONS, { clock, random });
   const tls = options.tls === undefined ? null : new ActivatorTls(upstreams, options.tls, options);
+>>>>>>> /tmp/a2.new
   const registry = new RevisionRegistry({
     ...(tls === null ? {} : { upstreamsOf: (namespace) => tls.upstreams.of(namespace) }),
     revisions,
@@ -94,7 +122,9 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
     discovery: { ...DEFAULT_DISCOVERY, ...options.discovery },
     ownAddress: options.podIP ?? options.host,
   });
-  const stats = new StatClient({ url: options.autoscalerUrl, clock, random, logger });
+  const headers = { [WAKE_NOTICE_HEADER]: '1' };
+  const stats = new StatClient({ url: options.autoscalerUrl, ...deps, headers });
+  stats.onText = (text) => noteWake(registry, clock, text);
   const reporter = new ConcurrencyReporter(options.podName, stats, clock);
   stats.onConnect = () => reporter.resendPokes();
   const deadlines = new DeadlineWheel(clock);
@@ -123,7 +153,11 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
   stats.start();
   reporter.start();
   await ports.listen();
+<<<<<<< src/activator/start.ts
+  const telemetry = await startTelemetry(options, { revisions, handler, reporter, stats, ports });
+=======
   await tls?.listen(host);
+>>>>>>> /tmp/a2.new
   logger.info({ host, port: ports.port, h2cPort: ports.h2cPort }, 'activator listening');
 
   const stop = async (): Promise<void> => {
@@ -134,11 +168,17 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
     registry.stop();
     deadlines.stop();
     upstreams.close();
+    await telemetry?.stop();
   };
   return {
     port: ports.port,
     h2cPort: ports.h2cPort,
+<<<<<<< src/activator/start.ts
+    metricsPort: telemetry?.metricsPort ?? null,
+    configured: (data) => telemetry?.configured(data),
+=======
     tlsPort: tls?.port ?? 0,
+>>>>>>> /tmp/a2.new
     stop,
     async drain({ delayMs = DRAIN_DELAY_MS } = {}): Promise<void> {
       isDraining = true;

@@ -1,22 +1,20 @@
-// The activator's part of a wake timeline: queued, poke, ready and first byte, each once per wake
-// and not per request. A wake begins with the first request held for a revision without pods and
-// ends with the first answer, or when nobody waits any more. Hot: `firstByte` runs per answer and
-// costs one comparison when no wake is under way.
+// The activator's part of a wake: it keeps the timeline that held requests share, and logs queued,
+// reported, scheduled, probed and first byte, each once per wake and not per request. What it
+// cannot see itself (decided, scaled) the autoscaler tells it. A wake begins with the first request
+// held for a revision without pods and ends with the first answer, or when nobody waits any more.
+// Hot: `firstByte` runs per answer and costs one comparison when no wake is under way.
 
 import type { Clock } from '../clock/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { logWakePhase } from '../telemetry/wake.ts';
-
-const IDLE = 0;
-const QUEUED = 1;
-const POKED = 2;
-const READY = 3;
+import { logWakePhase, type WakePhase, WakeTimeline } from '../telemetry/wake.ts';
 
 export class WakeLog {
   readonly #revision: string;
   readonly #logger: Logger;
   readonly #clock: Clock;
-  #state: number = IDLE;
+  /** Null = no wake is under way. */
+  #timeline: WakeTimeline | null = null;
+  #isProbed = false;
 
   /** `revision` is `namespace/name`. */
   constructor(revision: string, logger: Logger, clock: Clock) {
@@ -25,35 +23,65 @@ export class WakeLog {
     this.#clock = clock;
   }
 
+  /** Of the wake under way; stays with the requests that hold it. */
+  get timeline(): WakeTimeline | null {
+    return this.#timeline;
+  }
+
   /** A request is about to be held and there is no pod. */
   begin(): void {
-    if (this.#state !== IDLE) return;
-    this.#state = QUEUED;
-    logWakePhase(this.#logger, this.#clock, this.#revision, 'queued');
+    if (this.#timeline !== null) return;
+    this.#timeline = new WakeTimeline();
+    this.#isProbed = false;
+    this.#log('queued');
   }
 
   /** The stat that asks for a pod went to the socket at `atMs` (Unix ms with fraction). */
-  poked(atMs: number): void {
-    if (this.#state !== QUEUED) return;
-    this.#state = POKED;
-    logWakePhase(this.#logger, this.#clock, this.#revision, 'poke', atMs);
+  reported(atMs: number): void {
+    if (this.#timeline?.reach('reported', atMs) === true) this.#say('reported', atMs);
+  }
+
+  /** What the autoscaler tells of its part; it has logged that itself. */
+  scaled(decidedAtMs: number, scaledAtMs: number): void {
+    this.#timeline?.reach('decided', decidedAtMs);
+    this.#timeline?.reach('scaled', scaledAtMs);
+  }
+
+  /** A pod has an address; `atMs` as in `reported`. */
+  scheduled(atMs: number): void {
+    if (this.#timeline?.reach('scheduled', atMs) === true) this.#say('scheduled', atMs);
+  }
+
+  /** A pod took a connection. Where the node agent runs, it logs when the process was spawned. */
+  started(): void {
+    this.#timeline?.reach('started', this.#clock.preciseNowMs());
   }
 
   /** The first pod can take requests. */
-  ready(): void {
-    if (this.#state !== QUEUED && this.#state !== POKED) return;
-    this.#state = READY;
-    logWakePhase(this.#logger, this.#clock, this.#revision, 'ready');
+  probed(): void {
+    if (this.#timeline === null || this.#isProbed) return;
+    this.#isProbed = true;
+    this.#log('probed');
   }
 
   firstByte(): void {
-    if (this.#state !== READY) return;
-    this.#state = IDLE;
-    logWakePhase(this.#logger, this.#clock, this.#revision, 'first byte');
+    if (!this.#isProbed) return;
+    this.#log('first byte');
+    this.abandon();
   }
 
   /** Nobody waits any more; the next held request begins a new wake. */
   abandon(): void {
-    this.#state = IDLE;
+    this.#timeline = null;
+    this.#isProbed = false;
+  }
+
+  #log(phase: WakePhase): void {
+    const atMs = this.#clock.preciseNowMs();
+    if (this.#timeline?.reach(phase, atMs) === true) this.#say(phase, atMs);
+  }
+
+  #say(phase: WakePhase, atMs: number): void {
+    logWakePhase(this.#logger, this.#clock, this.#revision, phase, atMs);
   }
 }

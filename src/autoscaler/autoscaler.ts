@@ -37,6 +37,7 @@ import { ScaleTargets } from './scale-target.ts';
 import { createScrapeClient, type ScrapeClient } from './scrape-client.ts';
 import { type MeshSettings, scrapeRevision } from './scraper.ts';
 import { StatIngest } from './stat-ingest.ts';
+import { WakeNotices } from './wake-notices.ts';
 
 /** A poked revision gets its full pass after so long even if the scale patch is not answered. */
 const LATEST_PASS_MS = 100;
@@ -56,6 +57,8 @@ export interface AutoscalerOptions {
   pool: DecisionPool | null;
   /** What several autoscalers share; absent = this is the only one. */
   group?: AutoscalerGroup;
+  /** Goes to the activators that asked for it (wake-notice.ts). */
+  onWakeNotice?: (text: string) => void;
 }
 
 /** AS-166 to AS-180. */
@@ -80,6 +83,7 @@ export class Autoscaler {
   readonly #probe: ActivatorProbe;
   readonly #pods: PodCounter;
   readonly #idleFirst: IdleFirst;
+  readonly #wakeNotices: WakeNotices;
   readonly #recorder: EventRecorder;
   readonly #reconciler: PodAutoscalerReconciler;
   readonly #podAutoscalers: Controller;
@@ -102,6 +106,7 @@ export class Autoscaler {
     this.#pods = pods;
     const idleFirst = new IdleFirst({ client, pods, clock, logger });
     this.#idleFirst = idleFirst;
+    this.#wakeNotices = new WakeNotices(clock, options.onWakeNotice ?? (() => undefined));
     const endpoints = informers.informer<Endpoints>(kinds.Endpoints).lister;
     const sks = informers.informer<ServerlessService>(kinds.ServerlessService).lister;
     const metrics = informers.informer<Metric>(kinds.Metric).lister;
@@ -144,7 +149,10 @@ export class Autoscaler {
       deciders: this.#deciders,
       pods,
       children: new ChildWriter({ client, sks, metrics }),
-      targets: new ScaleTargets({ client, deployments, clock, logger, idleFirst }),
+      targets: new ScaleTargets({
+        ...{ client, deployments, clock, logger, idleFirst },
+        onWoken: (key) => this.#wakeNotices.scaled(key),
+      }),
       probe: this.#probe,
       enqueueAfter: (key, delayMs) => this.#podAutoscalers.enqueueAfter(key, delayMs),
     });
@@ -287,7 +295,9 @@ export class Autoscaler {
     if (cause === 'poke')
       this.#scaleFirst(key); // Sent before anything is logged.
     else this.#podAutoscalers.enqueue(key);
-    if (wasAtZero && recommendation > 0) logWakePhase(logger, clock, key, 'decided');
+    if (!wasAtZero || recommendation <= 0) return;
+    this.#wakeNotices.decided(key);
+    logWakePhase(logger, clock, key, 'decided');
   }
 
   /**

@@ -28,6 +28,8 @@ export interface ScaleTargetsOptions {
   logger: Logger;
   /** Says which pods go when there are to be fewer; absent = the Deployment chooses. */
   idleFirst?: IdleFirst;
+  /** A target at zero has a scale now; called after it was written and logged. */
+  onWoken?: (key: string) => void;
 }
 
 export class ScaleTargets {
@@ -86,7 +88,10 @@ export class ScaleTargets {
         { cause: error },
       );
     }
-    if (current === 0) logWakePhase(logger, clock, key, 'scaled');
+    if (current === 0) {
+      logWakePhase(logger, clock, key, 'scaled');
+      this.#options.onWoken?.(key);
+    }
     logger.info({ revision: key, from: current, to: replicas }, 'scaled');
   }
 

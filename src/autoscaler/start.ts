@@ -54,9 +54,11 @@ export interface RunningAutoscaler {
 export async function startAutoscaler(options: AutoscalerStartOptions): Promise<RunningAutoscaler> {
   const threads = options.decisionThreads ?? Math.max(1, availableParallelism() - 1);
   const logger = options.logger.child({ pod: options.podName });
+  let tellWakes: (text: string) => void = () => undefined;
   const autoscaler = new Autoscaler({
     ...options,
     logger,
+    onWakeNotice: (text) => tellWakes(text),
     pool: threads > 0 ? createDecisionPool(threads) : null,
   });
   await options.informers.start();
@@ -73,6 +75,7 @@ export async function startAutoscaler(options: AutoscalerStartOptions): Promise<
       ownsBucket: (bucket) => autoscaler.ownsBucket(bucket),
       subscribe: (bucket, sink) => autoscaler.subscribe(bucket, sink),
     });
+    tellWakes = server.tellWakes;
     const outlet = openMetrics(options, autoscaler);
     return {
       port: server.port,

@@ -10,6 +10,7 @@ import type { Clock } from '../clock/clock.ts';
 import { listenUws } from '../proxy/uws-listen.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { KUBELET_PROBE_KEY, KUBELET_USER_AGENT_PREFIX } from '../wire/probe-headers.ts';
+import { WAKE_NOTICE_HEADER } from '../wire/wake-notice.ts';
 import { REPLICA_PATH } from './ha/high-availability.ts';
 import { type ReplicaData, type ReplicaSocket, replicaBehavior } from './ha/replica-socket.ts';
 import type { ReplicaSink } from './ha/replica-source.ts';
@@ -44,21 +45,27 @@ export interface StatServerOptions {
 
 export interface StatServer {
   readonly port: number;
+  /** One text to every activator that asked for wake notices. */
+  tellWakes(text: string): void;
   /** Sends every client 1012 `Restarting`, then closes. */
   stop(): Promise<void>;
 }
 
-type Socket = uws.WebSocket<object>;
+interface StatData {
+  readonly wantsWakes: boolean;
+}
+type Socket = uws.WebSocket<StatData>;
 const BUCKET_HOST_PREFIX = 'autoscaler-bucket';
 
 /** Rejects with the bind error (`EADDRINUSE`, …) when the address cannot be had. */
 export async function startStatServer(options: StatServerOptions): Promise<StatServer> {
   const sockets = new Set<Socket>();
+  const wakeListeners = new Set<Socket>();
   const state = { isStopping: false };
   const app = uws.App();
   const replicas = new Set<ReplicaSocket>();
   app.ws<ReplicaData>(`${REPLICA_PATH}/:bucket`, replicaBehavior(options, replicas, state));
-  app.ws<object>('/*', websocketBehavior(options, sockets, state));
+  app.ws<StatData>('/*', websocketBehavior(options, sockets, wakeListeners, state));
   app.get('/decisions/:namespace/:name', (response, request) => {
     const key = `${request.getParameter(0)}/${request.getParameter(1)}`;
     answerDecisions(response, options.decisions(key));
@@ -69,6 +76,9 @@ export async function startStatServer(options: StatServerOptions): Promise<StatS
   const { socket: listenSocket, port } = await listenUws(uws, app, { host, port: options.port });
   return {
     port,
+    tellWakes(text) {
+      for (const socket of wakeListeners) socket.send(text, false);
+    },
     async stop() {
       state.isStopping = true;
       uws.us_listen_socket_close(listenSocket);
@@ -83,8 +93,9 @@ export async function startStatServer(options: StatServerOptions): Promise<StatS
 function websocketBehavior(
   options: StatServerOptions,
   sockets: Set<Socket>,
+  wakeListeners: Set<Socket>,
   state: { isStopping: boolean },
-): uws.WebSocketBehavior<object> {
+): uws.WebSocketBehavior<StatData> {
   return {
     maxPayloadLength: MAX_FRAME_BYTES,
     idleTimeout: 0,
@@ -98,10 +109,12 @@ function websocketBehavior(
           ? '503 Service Unavailable'
           : refuseUpgrade(request, state.isStopping, sockets.size);
       if (refusal !== null) return void response.writeStatus(refusal).end();
-      response.upgrade({}, request.getHeader('sec-websocket-key'), '', '', context);
+      const data = { wantsWakes: request.getHeader(WAKE_NOTICE_HEADER) !== '' };
+      response.upgrade(data, request.getHeader('sec-websocket-key'), '', '', context);
     },
     open(socket) {
       sockets.add(socket);
+      if (socket.getUserData().wantsWakes) wakeListeners.add(socket);
       options.logger.info({ connections: sockets.size }, 'stat connection opened');
     },
     message(_socket, message, isBinary) {
@@ -117,6 +130,7 @@ function websocketBehavior(
     },
     close(socket, code) {
       sockets.delete(socket);
+      wakeListeners.delete(socket);
       options.logger.info({ connections: sockets.size, code }, 'stat connection closed');
     },
   };

@@ -1,0 +1,125 @@
+// What an activator process reads from its environment (ACT-5, ACT-6, and our own variables). All
+// problems are found before anything is opened and told together, each with its variable and value.
+// Pure but for resolv.conf, which is handed in.
+
+import { tryParseDurationMs } from '../api/duration.ts';
+import { type HttpEngine, isHttpEngine } from '../proxy/http-engine.ts';
+import { clusterDomainOf } from '../settings/cluster-domain.ts';
+import { type Environment, EnvReader, SettingsError } from '../settings/env-reader.ts';
+import type { MetricNames } from './revision-metrics.ts';
+
+export interface ActivatorSettings {
+  readonly podName: string;
+  readonly podIp: string;
+  readonly systemNamespace: string;
+  readonly clusterDomain: string;
+  readonly bindAddress: string;
+  /** 0 = any free port; so are the others. */
+  readonly port: number;
+  readonly h2cPort: number;
+  readonly metricsPort: number;
+  readonly profilingPort: number;
+  readonly httpEngine: HttpEngine;
+  /** Upstream HTTP/1 connections kept idle (ACT-111). */
+  readonly maxIdle: number;
+  readonly maxIdlePerHost: number;
+  readonly probeTimeoutMs: number;
+  readonly probePeriodMs: number;
+  /** '' = the Service of ACT-142. */
+  readonly autoscalerUrl: string;
+  /** ACT-210. */
+  readonly drainDelayMs: number;
+  readonly metricNames: MetricNames;
+  readonly configNames: {
+    readonly logging: string;
+    readonly observability: string;
+    readonly network: string;
+  };
+  /** Variables of OpenTelemetry and of the metrics listener, as they are. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+const HTTP_PORT = 8012;
+const H2C_PORT = 8013;
+const METRICS_PORT = 9090;
+const PROFILING_PORT = 8008;
+const DRAIN_DELAY_SECONDS = 45;
+const VARIABLE_PREFIXES = ['OTEL_', 'METRICS_PROMETHEUS_'];
+const METRIC_NAMES: ReadonlySet<string> = new Set(['current', 'legacy', 'both']);
+
+/** Throws SettingsError listing every bad variable. `resolvConf` is the text of the file. */
+export function readActivatorSettings(env: Environment, resolvConf: string): ActivatorSettings {
+  const reader = new EnvReader(env);
+  const podIp = requiredWord(reader, 'POD_IP');
+  const settings: ActivatorSettings = {
+    podName: requiredWord(reader, 'POD_NAME'),
+    podIp,
+    systemNamespace: requiredWord(reader, 'SYSTEM_NAMESPACE'),
+    clusterDomain: clusterDomainOf(env, resolvConf),
+    bindAddress: reader.text('ACTIVATOR_BIND_ADDRESS') || (podIp.includes(':') ? '::' : '0.0.0.0'),
+    port: reader.port('ACTIVATOR_PORT', HTTP_PORT),
+    h2cPort: reader.port('ACTIVATOR_H2C_PORT', H2C_PORT),
+    metricsPort: reader.port('METRICS_PROMETHEUS_PORT', METRICS_PORT),
+    profilingPort: reader.port('PROFILING_PORT', PROFILING_PORT),
+    httpEngine: readEngine(reader),
+    maxIdle: readCount(reader, 'MAX_IDLE_PROXY_CONNS', 1000),
+    maxIdlePerHost: readCount(reader, 'MAX_IDLE_PROXY_CONNS_PER_HOST', 100),
+    probeTimeoutMs: readDuration(reader, 'PROBE_TIMEOUT', '300ms'),
+    probePeriodMs: readDuration(reader, 'PROBE_FREQUENCY', '200ms'),
+    autoscalerUrl: readUrl(reader),
+    drainDelayMs: reader.number('ACTIVATOR_DRAIN_SECONDS', DRAIN_DELAY_SECONDS, 0) * 1000,
+    metricNames: readNames(reader),
+    configNames: {
+      logging: reader.text('CONFIG_LOGGING_NAME') || 'config-logging',
+      observability: reader.text('CONFIG_OBSERVABILITY_NAME') || 'config-observability',
+      network: 'config-network',
+    },
+    variables: reader.withPrefixes(VARIABLE_PREFIXES),
+  };
+  if (reader.problems.length > 0) throw new SettingsError(reader.problems);
+  return Object.freeze(settings);
+}
+
+/** The reference takes an empty identity; then nobody finds this activator in any Endpoints. */
+function requiredWord(reader: EnvReader, name: string): string {
+  const text = reader.text(name);
+  if (text === '') reader.problems.push(`required key ${name} missing value`);
+  return text;
+}
+
+function readCount(reader: EnvReader, name: string, fallback: number): number {
+  const count = reader.integer(name, fallback);
+  if (count >= 0) return count;
+  reader.problems.push(`${name}: ${count} is below 0`);
+  return fallback;
+}
+
+/** ACT-6: Go's duration syntax. */
+function readDuration(reader: EnvReader, name: string, fallback: string): number {
+  const text = reader.text(name) || fallback;
+  const ms = tryParseDurationMs(text);
+  if (ms !== undefined && ms > 0) return ms;
+  reader.problems.push(`${name}: '${text}' is not a duration above 0, such as ${fallback}`);
+  return 0;
+}
+
+function readEngine(reader: EnvReader): HttpEngine {
+  const engine = reader.text('PILOTLIGHT_HTTP_ENGINE') || 'net';
+  if (isHttpEngine(engine)) return engine;
+  reader.problems.push(`PILOTLIGHT_HTTP_ENGINE: '${engine}' is not net or uws`);
+  return 'net';
+}
+
+function readUrl(reader: EnvReader): string {
+  const url = reader.text('ACTIVATOR_AUTOSCALER_URL');
+  if (url === '' || (/^wss?:\/\//.test(url) && URL.canParse(url))) return url;
+  reader.problems.push(`ACTIVATOR_AUTOSCALER_URL: '${url}' is not a ws:// address`);
+  return '';
+}
+
+function readNames(reader: EnvReader): MetricNames {
+  const names = reader.text('PILOTLIGHT_METRICS_NAMES') || 'current';
+  if (METRIC_NAMES.has(names)) return names as MetricNames;
+  reader.problems.push(`PILOTLIGHT_METRICS_NAMES: '${names}' is not current, legacy or both`);
+  return 'current';
+}
