@@ -26,11 +26,8 @@ import { ActivatorHandler } from './handler.ts';
 import { createHttpProber } from './http-prober.ts';
 import { RequestPorts } from './request-ports.ts';
 import { RevisionRegistry } from './revision-registry.ts';
-<<<<<<< src/activator/start.ts
 import { noteWake, startTelemetry } from './start-telemetry.ts';
-=======
 import { ActivatorTls, type ActivatorTlsOptions } from './tls.ts';
->>>>>>> /tmp/a2.new
 
 /** ACT-111, ACT-112. */
 const UPSTREAM_OPTIONS: UpstreamOptions = {
@@ -81,15 +78,12 @@ export interface TelemetrySettings extends TelemetryOptions {
 export interface RunningActivator {
   readonly port: number;
   readonly h2cPort: number;
-<<<<<<< src/activator/start.ts
   /** Null = metrics are not served. */
   readonly metricsPort: number | null;
   /** config-observability as it is now (ACT-9); undefined = it is gone. */
   configured(data: Readonly<Record<string, string>> | undefined): void;
-=======
   /** 0 without TLS. */
   readonly tlsPort: number;
->>>>>>> /tmp/a2.new
   /** Fails health at once, serves on for `delayMs` (default 45 s), ends after the last answer. */
   drain(options?: { delayMs?: number }): Promise<void>;
   /** Ends now. */
@@ -102,13 +96,9 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
   const revisions = options.informers.informer<Revision>(RevisionKind);
   const endpoints = options.informers.informer<Endpoints>(EndpointsKind);
   const services = options.informers.informer<CoreService>(CoreServiceKind);
-<<<<<<< src/activator/start.ts
   const { maxIdlePerHost: maxIdlePerUpstream = UPSTREAM_OPTIONS.maxIdlePerUpstream } = options;
   const upstreams = new UpstreamPools({ ...UPSTREAM_OPTIONS, maxIdlePerUpstream }, deps);
-=======
-  const upstreams = new UpstreamPools(UPSTREAM_OPTIONS, { clock, random });
   const tls = options.tls === undefined ? null : new ActivatorTls(upstreams, options.tls, options);
->>>>>>> /tmp/a2.new
   const registry = new RevisionRegistry({
     ...(tls === null ? {} : { upstreamsOf: (namespace) => tls.upstreams.of(namespace) }),
     revisions,
@@ -153,11 +143,8 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
   stats.start();
   reporter.start();
   await ports.listen();
-<<<<<<< src/activator/start.ts
-  const telemetry = await startTelemetry(options, { revisions, handler, reporter, stats, ports });
-=======
   await tls?.listen(host);
->>>>>>> /tmp/a2.new
+  const telemetry = await startTelemetry(options, { revisions, handler, reporter, stats, ports });
   logger.info({ host, port: ports.port, h2cPort: ports.h2cPort }, 'activator listening');
 
   const stop = async (): Promise<void> => {
@@ -173,12 +160,9 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
   return {
     port: ports.port,
     h2cPort: ports.h2cPort,
-<<<<<<< src/activator/start.ts
     metricsPort: telemetry?.metricsPort ?? null,
     configured: (data) => telemetry?.configured(data),
-=======
     tlsPort: tls?.port ?? 0,
->>>>>>> /tmp/a2.new
     stop,
     async drain({ delayMs = DRAIN_DELAY_MS } = {}): Promise<void> {
       isDraining = true;
