@@ -6,8 +6,12 @@ export const Http2Code = {
   NO_ERROR: 0,
   PROTOCOL_ERROR: 1,
   INTERNAL_ERROR: 2,
+  FLOW_CONTROL_ERROR: 3,
+  STREAM_CLOSED: 5,
+  FRAME_SIZE_ERROR: 6,
   REFUSED_STREAM: 7,
   CANCEL: 8,
+  COMPRESSION_ERROR: 9,
   ENHANCE_YOUR_CALM: 11,
 } as const;
 export type Http2Code = (typeof Http2Code)[keyof typeof Http2Code];

@@ -2,20 +2,21 @@
 // An application that never asks is helped out after a while, as on HTTP/1.1 (QP-73). Made only for
 // such requests.
 
-import type { ServerHttp2Stream } from 'node:http2';
 import type { Clock, TimerHandle } from '../clock/clock.ts';
-import { sendInterim } from './h2-sending.ts';
+import type { ServerStream } from './h2/stream.ts';
 
 /** How long the application may take to ask for the body. */
 const EXPECT_CONTINUE_MS = 1_000;
 
+const CONTINUE_FIELDS: readonly string[] = [':status', '100'];
+
 export class Http2Continue {
   readonly #clock: Clock;
-  readonly #stream: ServerHttp2Stream;
+  readonly #stream: ServerStream;
   #isPending = true;
   #timer: TimerHandle | null = null;
 
-  constructor(clock: Clock, stream: ServerHttp2Stream) {
+  constructor(clock: Clock, stream: ServerStream) {
     this.#clock = clock;
     this.#stream = stream;
   }
@@ -25,7 +26,7 @@ export class Http2Continue {
     if (!this.#isPending || this.#timer !== null) return;
     this.#timer = this.#clock.setTimer(EXPECT_CONTINUE_MS, () => {
       this.#isPending = false;
-      if (!this.#stream.closed) sendInterim(this.#stream, { ':status': 100 });
+      this.#stream.interim(CONTINUE_FIELDS);
     });
   }
 

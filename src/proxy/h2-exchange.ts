@@ -9,25 +9,24 @@
 // rest of a complete answer; an answer the application did not complete is reset, never ended.
 // Hot: one per request, one shape, no closures.
 
-import type { ServerHttp2Stream, ServerStreamResponseOptions } from 'node:http2';
-import { isIdempotent, MAX_DISCARD_BYTES } from './forward-rules.ts';
+import { isIdempotent } from './forward-rules.ts';
+import type { Http2Connection } from './h2/connection.ts';
+import type { Http2RequestHead } from './h2/request-head.ts';
+import type { ServerStream, StreamOwner } from './h2/stream.ts';
 import { Http2Code } from './h2-codes.ts';
-import type { Http2Connection } from './h2-connection.ts';
 import { Http2Continue } from './h2-continue.ts';
 import {
   answerFieldsFor,
+  answerTrailersFor,
   fieldPairs,
   firstValue,
-  type Http2Fields,
   type Http2RequestParts,
+  interimFieldsFor,
   type RawFields,
   replyFieldsFor,
   requestFieldsFor,
-  trailerFieldsFor,
 } from './h2-fields.ts';
-import type { Http2RequestHead } from './h2-request-head.ts';
-import { type RequestStreamOwner, startBody, watchRequest } from './h2-request-stream.ts';
-import { isSendableStatus, sendHead, sendInterim, sendTrailers } from './h2-sending.ts';
+import { isSendableStatus } from './h2-sending.ts';
 import { type CompiledHeaderEdits, compileEdits } from './header-edits.ts';
 import { hasNoBody } from './replies.ts';
 import { type Exchange, FailureCode, type HeaderEdits, Outcome, type Upstream } from './types.ts';
@@ -42,13 +41,8 @@ import { UpstreamPool } from './upstream-pools.ts';
 const Phase = { DECIDING: 0, DIALING: 1, SENT: 2, ANSWERING: 3, ENDED: 4 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
-const WITHOUT_BODY: ServerStreamResponseOptions = { endStream: true };
-const WITH_BODY: ServerStreamResponseOptions = { endStream: false };
-const WITH_TRAILERS: ServerStreamResponseOptions = { endStream: false, waitForTrailers: true };
-const NO_TRAILERS: Http2Fields = {};
-
 export class Http2Exchange
-  implements Exchange, UpstreamCallOwner, CallPoolWaiter, Http2RequestParts, RequestStreamOwner
+  implements Exchange, UpstreamCallOwner, CallPoolWaiter, Http2RequestParts, StreamOwner
 {
   readonly method: string;
   readonly target: string;
@@ -68,25 +62,23 @@ export class Http2Exchange
   requestBytes = 0;
   ended = false;
   readonly #connection: Http2Connection;
-  readonly #stream: ServerHttp2Stream;
+  readonly #stream: ServerStream;
   #phase: Phase = Phase.DECIDING;
   /** The client ended its side. */
   #isRequestComplete: boolean;
   #isBodyStarted = false;
-  #requestTrailers: RawFields | null = null;
+  /** Its head said that there is no body. */
+  #hasAnswerEnded = false;
   #pool: UpstreamPool | null = null;
   #edits: CompiledHeaderEdits | null = null;
   #upstream: CallUpstream | null = null;
   #call: UpstreamCall | null = null;
   #hasRetried = false;
   #extraHeaders = '';
-  /** Sent behind the answer's body. */
-  #trailers: RawFields | null = null;
-  #discardedBytes = 0;
   /** Null unless the client waits for a 100 before it sends its body. */
   readonly #continueWait: Http2Continue | null;
 
-  constructor(connection: Http2Connection, stream: ServerHttp2Stream, head: Http2RequestHead) {
+  constructor(connection: Http2Connection, stream: ServerStream, head: Http2RequestHead) {
     this.#connection = connection;
     this.#stream = stream;
     this.method = head.method;
@@ -100,7 +92,6 @@ export class Http2Exchange
     this.#continueWait = head.expectsContinue
       ? new Http2Continue(connection.host.clock, stream)
       : null;
-    watchRequest(stream, this, head.isComplete);
   }
 
   header(name: string): string {
@@ -123,12 +114,14 @@ export class Http2Exchange
     this.#connection.host.handler.onResponseHead(this, status);
     if (this.ended || this.responseStarted) return;
     const bodyBytes = Buffer.byteLength(body);
-    const fields = replyFieldsFor(status, headers + this.#extraHeaders);
-    if (!hasNoBody(status)) fields['content-length'] = String(bodyBytes);
+    const { date } = this.#connection.host;
+    const fields = replyFieldsFor(status, headers + this.#extraHeaders, date);
+    if (!hasNoBody(status)) fields.push('content-length', String(bodyBytes));
     const hasBody = bodyBytes > 0 && this.method !== 'HEAD' && !hasNoBody(status);
-    if (!this.#startAnswer(status, fields, hasBody ? WITH_BODY : WITHOUT_BODY)) return;
+    if (!this.#startAnswer(status, fields, !hasBody)) return;
     if (hasBody) {
-      this.#stream.end(body);
+      this.#stream.write(Buffer.from(body));
+      this.#stream.end(null);
       this.#countAnswerBytes(bodyBytes);
     }
     this.#end(Outcome.COMPLETE);
@@ -158,42 +151,23 @@ export class Http2Exchange
   // The client's side, called for its stream.
 
   onRequestData(chunk: Buffer): void {
-    if (this.ended) {
-      this.#discardedBytes += chunk.length;
-      if (this.#discardedBytes > MAX_DISCARD_BYTES) this.#stream.close(Http2Code.NO_ERROR);
-      return;
-    }
     this.requestBytes += chunk.length;
     this.#continueWait?.settle();
-    this.#connection.onProgress();
-    if (this.#call?.write(chunk) === false) this.#stream.pause();
+    if (this.#call?.write(chunk) === false) this.#stream.pauseReading();
   }
 
-  onRequestTrailers(raw: RawFields): void {
-    this.#requestTrailers = raw;
-  }
-
-  onRequestEnd(): void {
+  onRequestEnd(trailers: RawFields | null): void {
     this.#isRequestComplete = true;
     this.#continueWait?.settle();
-    this.#call?.end(this.#requestTrailers);
+    this.#call?.end(trailers);
   }
 
   onClientDrain(): void {
     this.#call?.resume();
   }
 
-  /** The whole answer is out; what the application sent behind it follows. */
-  onWantTrailers(): void {
-    const trailers = this.#trailers;
-    const fields = trailers === null ? NO_TRAILERS : trailerFieldsFor(trailers);
-    if (!sendTrailers(this.#stream, fields)) this.#stream.close(Http2Code.INTERNAL_ERROR);
-  }
-
   /** The client's stream is gone, by the client's will or with its connection. */
   onClientGone(): void {
-    if (this.ended) return;
-    this.#connection.onReset();
     this.#end(Outcome.CLIENT_GONE);
   }
 
@@ -208,10 +182,10 @@ export class Http2Exchange
   }
 
   onCallInterim(_call: UpstreamCall, status: number, raw: RawFields): void {
-    if (this.responseStarted || this.#stream.closed) return;
+    if (this.responseStarted || this.#stream.isClosed) return;
     this.#continueWait?.settle();
-    const isSent = sendInterim(this.#stream, answerFieldsFor(status, raw, ''));
-    if (isSent) this.#connection.host.handler.onInterimHead?.(this, status);
+    this.#stream.interim(interimFieldsFor(status, raw));
+    this.#connection.host.handler.onInterimHead?.(this, status);
   }
 
   onCallHead(call: UpstreamCall, status: number, raw: RawFields, isEnd: boolean): void {
@@ -223,27 +197,24 @@ export class Http2Exchange
     this.#connection.host.handler.onResponseHead(this, status);
     if (this.#call !== call) return;
     this.#phase = Phase.ANSWERING;
-    const fields = answerFieldsFor(status, raw, this.#extraHeaders);
-    const hasBody = !isEnd && this.method !== 'HEAD' && !hasNoBody(status);
-    this.#startAnswer(status, fields, hasBody ? WITH_TRAILERS : WITHOUT_BODY);
+    const fields = answerFieldsFor(status, raw, this.#extraHeaders, this.#connection.host.date);
+    this.#startAnswer(status, fields, isEnd || this.method === 'HEAD' || hasNoBody(status));
   }
 
   onCallData(call: UpstreamCall, chunk: Buffer): void {
-    if (this.#stream.writableEnded) return;
+    if (this.#hasAnswerEnded) return;
     if (!this.#stream.write(chunk)) call.pause();
-    this.#connection.onProgress();
     this.#countAnswerBytes(chunk.length);
   }
 
   onCallEnd(_call: UpstreamCall, trailers: RawFields | null): void {
     this.#call = null;
-    this.#trailers = trailers;
-    if (!this.#stream.writableEnded) this.#stream.end();
+    this.#stream.end(trailers === null ? null : answerTrailersFor(trailers));
     this.#end(Outcome.COMPLETE);
   }
 
   onCallDrain(): void {
-    this.#stream.resume();
+    this.#stream.startReading();
   }
 
   onCallLost(call: UpstreamCall): void {
@@ -304,20 +275,19 @@ export class Http2Exchange
   }
 
   #readBody(): void {
-    if (this.#isBodyStarted) this.#stream.resume();
-    else startBody(this.#stream);
     this.#isBodyStarted = true;
+    this.#stream.startReading();
   }
 
-  /** False without a client, which its stream tells us apart, or for what it cannot be sent. */
-  #startAnswer(status: number, fields: Http2Fields, options: ServerStreamResponseOptions): boolean {
-    if (this.#stream.closed || this.#stream.destroyed) return false;
+  /** False without a client, which its stream tells us apart. */
+  #startAnswer(status: number, fields: readonly string[], isEnd: boolean): boolean {
+    if (this.#stream.isClosed) return false;
     this.#continueWait?.settle();
     this.responseStarted = true;
     this.responseStatus = status;
-    if (sendHead(this.#stream, fields, options)) return true;
-    this.#end(Outcome.TRUNCATED);
-    return false;
+    this.#hasAnswerEnded = isEnd;
+    this.#stream.respond(fields, isEnd);
+    return true;
   }
 
   #countAnswerBytes(size: number): void {
@@ -345,9 +315,8 @@ export class Http2Exchange
     this.#continueWait?.settle();
     this.#connection.host.handler.onEnd(this, outcome);
     this.#connection.onExchangeEnd();
-    if (outcome !== Outcome.COMPLETE) this.#stream.close(Http2Code.INTERNAL_ERROR);
-    // Nobody wants the rest of the body, but the client may be in the middle of sending it.
-    else if (!this.#isRequestComplete) this.#readBody();
+    if (outcome === Outcome.COMPLETE) this.#stream.release();
+    else this.#stream.reset(Http2Code.INTERNAL_ERROR);
   }
 }
 

@@ -1,6 +1,7 @@
 // Header fields of forwarded HTTP/2 messages: what is dropped, replaced and added on the way
-// (QP-65 to QP-68, RFC 9113 section 8.2). Fields come as node:http2 read them, one flat array of
-// names and values in order, names in lower case; they leave as the object it wants to send.
+// (QP-65 to QP-68, RFC 9113 section 8.2). Fields come as one flat array of names and values in
+// order, names in lower case; answers leave as such an array, requests as the object node:http2
+// wants to send.
 // Hot: one pass per request and one per answer.
 
 import type { CompiledHeaderEdits } from './header-edits.ts';
@@ -91,15 +92,33 @@ export function requestFieldsFor(
   return fields;
 }
 
-/** The final or interim head for the client; `extra` are whole lines. */
-export function answerFieldsFor(status: number, raw: RawFields, extra: string): Http2Fields {
-  const fields = emptyFields();
-  fields[':status'] = status;
-  copyFields(raw, fields, ANSWER_DROPS);
-  if (extra !== '') addLines(fields, extra);
+/** The final head for the client; `extra` are whole lines, `date` is for answers without one. */
+export function answerFieldsFor(
+  status: number,
+  raw: RawFields,
+  extra: string,
+  date: string,
+): string[] {
+  const fields = interimFieldsFor(status, raw);
+  if (extra !== '') pushLines(fields, extra);
+  if (!hasField(fields, 'date')) fields.push('date', date);
   return fields;
 }
 
+export function interimFieldsFor(status: number, raw: RawFields): string[] {
+  const fields = [':status', String(status)];
+  pushFields(raw, fields, ANSWER_DROPS);
+  return fields;
+}
+
+/** Trailers of an answer, for the client. */
+export function answerTrailersFor(raw: RawFields): string[] {
+  const fields: string[] = [];
+  pushFields(raw, fields, TRAILER_DROPS);
+  return fields;
+}
+
+/** Trailers of a request, for the application. */
 export function trailerFieldsFor(raw: RawFields): Http2Fields {
   const fields = emptyFields();
   copyFields(raw, fields, TRAILER_DROPS);
@@ -107,10 +126,10 @@ export function trailerFieldsFor(raw: RawFields): Http2Fields {
 }
 
 /** The head of a local answer; `lines` are whole lines, each `Name: value\r\n`. */
-export function replyFieldsFor(status: number, lines: string): Http2Fields {
-  const fields = emptyFields();
-  fields[':status'] = status;
-  addLines(fields, lines);
+export function replyFieldsFor(status: number, lines: string, date: string): string[] {
+  const fields = [':status', String(status)];
+  pushLines(fields, lines);
+  if (!hasField(fields, 'date')) fields.push('date', date);
   return fields;
 }
 
@@ -120,15 +139,6 @@ export function firstValue(raw: RawFields, name: string): string {
     if (raw[index] === name) return raw[index + 1]!.trim();
   }
   return '';
-}
-
-/** How often a field occurs, for those that must not be repeated. */
-export function countOf(raw: RawFields, name: string): number {
-  let count = 0;
-  for (let index = 0; index < raw.length; index += 2) {
-    if (raw[index] === name) count += 1;
-  }
-  return count;
 }
 
 /** Every field but the pseudo-fields, in order. */
@@ -186,14 +196,36 @@ function addForwardedFor(fields: Http2Fields, peer: string): void {
 
 /** Whole HTTP/1 lines of our own making; a name set twice is sent twice. */
 function addLines(fields: Http2Fields, lines: string): void {
+  const pairs: string[] = [];
+  pushLines(pairs, lines);
+  for (let index = 0; index < pairs.length; index += 2) {
+    const name = pairs[index]!;
+    const value = pairs[index + 1]!;
+    const earlier = fields[name];
+    fields[name] = earlier === undefined ? value : repeated(name, earlier, value);
+  }
+}
+
+function pushLines(fields: string[], lines: string): void {
   let at = 0;
   while (at < lines.length) {
     const colon = lines.indexOf(':', at);
     const end = lines.indexOf('\r\n', colon);
-    const name = lines.slice(at, colon).toLowerCase();
-    const value = lines.slice(colon + 1, end).trim();
-    const earlier = fields[name];
-    fields[name] = earlier === undefined ? value : repeated(name, earlier, value);
+    fields.push(lines.slice(at, colon).toLowerCase(), lines.slice(colon + 1, end).trim());
     at = end + 2;
   }
+}
+
+function pushFields(raw: RawFields, fields: string[], drops: ReadonlySet<string>): void {
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = raw[index]!;
+    if (name.charCodeAt(0) !== COLON && !drops.has(name)) fields.push(name, raw[index + 1]!);
+  }
+}
+
+function hasField(fields: RawFields, name: string): boolean {
+  for (let index = 0; index < fields.length; index += 2) {
+    if (fields[index] === name) return true;
+  }
+  return false;
 }

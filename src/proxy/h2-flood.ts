@@ -1,9 +1,8 @@
 // Notices clients that make the server work for nothing on HTTP/2: rapid reset, PING, SETTINGS and
-// PRIORITY floods. Counts per connection and time window; what a client gets done (streams begun,
+// PRIORITY floods, and frames without anything in them. Counts per connection and time window; what a client gets done (streams begun,
 // body bytes either way) earns it more of the frames that legitimate clients send along with work.
-// What nghttp2 limits by itself (CONTINUATION frames, header bytes, unacknowledged answers) and
-// what node:http2 does (invalid frames, refused streams, memory) is set in h2-limits.ts.
-// Hot: `onProgress` runs per chunk and is one increment; the clock is read on suspect frames only.
+// Sizes and counts of single messages are limited in h2-limits.ts.
+// Hot: `onProgress` runs per chunk and is two additions; the clock is read on suspect frames only.
 
 import type { Clock } from '../clock/clock.ts';
 
@@ -21,6 +20,19 @@ export const MAX_SETTINGS_PER_WINDOW = 100;
 /** PRIORITY frames per window, two more per stream; above it the connection ends the same way. */
 export const MAX_PRIORITIES_PER_WINDOW = 1_000;
 
+/**
+ * Frames of no use per window (empty ones, of unknown types, for streams that ended), one more per
+ * stream; above it the connection ends the same way.
+ */
+export const MAX_EMPTY_FRAMES_PER_WINDOW = 1_000;
+/**
+ * WINDOW_UPDATEs per window, two more per chunk of at least MIN_CHUNK_BYTES and four per stream;
+ * above it the connection ends the same way.
+ */
+export const MAX_WINDOW_UPDATES_PER_WINDOW = 10_000;
+/** Bytes that earn a client two WINDOW_UPDATEs, however they are cut. */
+const MIN_CHUNK_BYTES = 64;
+
 export class FloodGuard {
   readonly #clock: Clock;
   #windowEndMs: number;
@@ -30,6 +42,9 @@ export class FloodGuard {
   #pings = 0;
   #settings = 0;
   #priorities = 0;
+  #empty = 0;
+  #updates = 0;
+  #bytes = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -41,8 +56,10 @@ export class FloodGuard {
     this.#progress += 1;
   }
 
-  onProgress(): void {
+  /** A piece of a body passed. */
+  onProgress(bytes = 0): void {
     this.#progress += 1;
+    this.#bytes += bytes;
   }
 
   // Each of these says whether the connection has to end.
@@ -71,6 +88,21 @@ export class FloodGuard {
     return this.#priorities > MAX_PRIORITIES_PER_WINDOW + 2 * this.#streams;
   }
 
+  onEmpty(): boolean {
+    this.#turn();
+    this.#empty += 1;
+    return this.#empty > MAX_EMPTY_FRAMES_PER_WINDOW + this.#streams;
+  }
+
+  /** Comes with ordinary traffic, so the clock is asked only above the limit. */
+  onWindowUpdate(): boolean {
+    this.#updates += 1;
+    const earned = (2 * this.#bytes) / MIN_CHUNK_BYTES + 4 * this.#streams;
+    if (this.#updates <= MAX_WINDOW_UPDATES_PER_WINDOW + earned) return false;
+    this.#turn();
+    return this.#updates > MAX_WINDOW_UPDATES_PER_WINDOW + earned;
+  }
+
   /** Begins a new window where the last one is over. */
   #turn(): void {
     const nowMs = this.#clock.monotonicMs();
@@ -82,5 +114,8 @@ export class FloodGuard {
     this.#pings = 0;
     this.#settings = 0;
     this.#priorities = 0;
+    this.#empty = 0;
+    this.#updates = 0;
+    this.#bytes = 0;
   }
 }

@@ -8,8 +8,6 @@ import type {
   ClientHttp2Stream,
   ClientSessionRequestOptions,
   Http2Stream,
-  ServerHttp2Stream,
-  ServerStreamResponseOptions,
 } from 'node:http2';
 import type { Http2Fields } from './h2-fields.ts';
 
@@ -28,33 +26,9 @@ const SESSION_OVER: ReadonlySet<string> = new Set([
   'ERR_HTTP2_OUT_OF_STREAMS',
 ]);
 
-/** Whether node:http2 can send a final answer with that status; NaN is none. */
+/** Whether that is the status of a final answer; NaN is none. */
 export function isSendableStatus(status: number): boolean {
   return status >= MIN_FINAL_STATUS && status <= MAX_FINAL_STATUS;
-}
-
-/** False when it was refused; nothing was sent then. */
-export function sendHead(
-  stream: ServerHttp2Stream,
-  fields: Http2Fields,
-  options: ServerStreamResponseOptions,
-): boolean {
-  try {
-    stream.respond(fields, options);
-    return true;
-  } catch (error) {
-    return refused(error);
-  }
-}
-
-/** An interim head; one that is refused is not missed. */
-export function sendInterim(stream: ServerHttp2Stream, fields: Http2Fields): boolean {
-  try {
-    stream.additionalHeaders(fields);
-    return true;
-  } catch (error) {
-    return refused(error);
-  }
 }
 
 /** False when they were refused; the message is not complete then. */

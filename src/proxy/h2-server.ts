@@ -1,43 +1,72 @@
 // The HTTP/2 side of a request port: takes connections that turned out to speak it (first bytes, or
-// ALPN on TLS), keeps the set of them for drain and close. node:http2 is loaded with the first one.
-// Not hot.
+// ALPN on TLS), keeps the set of them for drain and close. What serves them is loaded with the first
+// one, as is node:http2, which the way to the application needs. Not hot.
 
 import type { Clock } from '../clock/clock.ts';
 import { ERRORS } from '../errors/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { ClientSocket } from './client-closing.ts';
 import type { Peer } from './connection-host.ts';
-import { Http2Connection, type Http2Host } from './h2-connection.ts';
-import { type Http2Module, loadHttp2 } from './h2-module.ts';
+import type { Http2Connection } from './h2/connection.ts';
+import type { Http2Host } from './h2/host.ts';
+import { loadHttp2 } from './h2-module.ts';
 import type { Http2Acceptor } from './protocol-choice.ts';
+import { DateLine } from './replies.ts';
 import type { ExchangeHandler } from './types.ts';
 
 export interface Http2ServerDeps {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** How long a client may take to complete its preface. */
+  /** How long a client may take to complete its preface, and any field block it began. */
   readonly headTimeoutMs: number;
+  /** Connections are inside of TLS. Default false. */
+  readonly isSecure?: boolean;
 }
 
 /** How long complete answers may take to get out at the end. */
 const FLUSH_MS = 1_000;
 
+type ConnectionClass = typeof Http2Connection;
+
+let loaded: ConnectionClass | null = null;
+
+async function load(): Promise<ConnectionClass> {
+  const [module] = await Promise.all([import('./h2/connection.ts'), loadHttp2()]);
+  loaded = module.Http2Connection;
+  return loaded;
+}
+
 export class Http2Server implements Http2Acceptor, Http2Host {
   readonly handler: ExchangeHandler;
   readonly clock: Clock;
   readonly headTimeoutMs: number;
+  readonly isSecure: boolean;
   rejectedCount = 0;
   readonly #logger: Logger;
+  readonly #dateLine: DateLine;
   readonly #connections = new Set<Http2Connection>();
   #isDraining = false;
-  #isClosed = false;
+  #closed: Promise<void> | null = null;
   #onEmpty: (() => void) | null = null;
+  #line = '';
+  #date = '';
 
   constructor(handler: ExchangeHandler, deps: Http2ServerDeps) {
     this.handler = handler;
     this.clock = deps.clock;
     this.#logger = deps.logger;
     this.headTimeoutMs = deps.headTimeoutMs;
+    this.isSecure = deps.isSecure ?? false;
+    this.#dateLine = new DateLine(deps.clock);
+  }
+
+  get date(): string {
+    const line = this.#dateLine.get();
+    if (line !== this.#line) {
+      this.#line = line;
+      this.#date = line.slice(line.indexOf(':') + 1).trim();
+    }
+    return this.#date;
   }
 
   get connectionCount(): number {
@@ -46,7 +75,8 @@ export class Http2Server implements Http2Acceptor, Http2Host {
 
   accept(socket: ClientSocket, peer: Peer): void {
     socket.on('error', () => undefined); // `close` follows.
-    void loadHttp2().then((http2) => this.#serve(http2, socket, peer));
+    if (loaded !== null) this.#serve(loaded, socket, peer);
+    else void load().then((found) => this.#serve(found, socket, peer));
   }
 
   drain(): void {
@@ -55,19 +85,8 @@ export class Http2Server implements Http2Acceptor, Http2Host {
   }
 
   close(): Promise<void> {
-    this.#isClosed = true;
-    this.drain();
-    for (const connection of [...this.#connections]) {
-      if (connection.exchangeCount > 0) connection.destroy();
-    }
-    if (this.#connections.size === 0) return Promise.resolve();
-    const timer = this.clock.setTimer(FLUSH_MS, () => this.#destroyAll());
-    return new Promise((resolve) => {
-      this.#onEmpty = () => {
-        timer.cancel();
-        resolve();
-      };
-    });
+    this.#closed ??= this.#closeAll();
+    return this.#closed;
   }
 
   onRejected(): void {
@@ -84,15 +103,26 @@ export class Http2Server implements Http2Acceptor, Http2Host {
     if (this.#connections.size === 0) this.#onEmpty?.();
   }
 
-  #serve(http2: Http2Module, socket: ClientSocket, peer: Peer): void {
-    if (this.#isClosed) socket.destroy();
+  #serve(connectionClass: ConnectionClass, socket: ClientSocket, peer: Peer): void {
+    if (this.#closed !== null) socket.destroy();
     if (socket.destroyed) return;
-    const connection = new Http2Connection(this, http2, socket, peer);
+    const connection = new connectionClass(this, socket, peer);
     this.#connections.add(connection);
+    connection.start();
     if (this.#isDraining) connection.drain();
   }
 
-  #destroyAll(): void {
-    for (const connection of [...this.#connections]) connection.destroy();
+  #closeAll(): Promise<void> {
+    for (const connection of [...this.#connections]) connection.close();
+    if (this.#connections.size === 0) return Promise.resolve();
+    const timer = this.clock.setTimer(FLUSH_MS, () => {
+      for (const connection of [...this.#connections]) connection.destroy();
+    });
+    return new Promise((resolve) => {
+      this.#onEmpty = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
   }
 }

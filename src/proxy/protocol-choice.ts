@@ -35,10 +35,7 @@ interface Leaver {
   readonly peerPort: number;
 }
 
-/**
- * Gives a socket to the HTTP/2 side as if nobody had read from it. It must not be resumed after
- * this: node:http2 takes its reads from below the stream.
- */
+/** Gives a socket, which nobody reads any more, to the HTTP/2 side as if nobody had. */
 export function handOver(leaver: Leaver, bytes: Uint8Array): void {
   const { socket } = leaver;
   socket.removeAllListeners('data');

@@ -51,7 +51,8 @@ export class TlsServer implements HttpServer {
   constructor(handler: ExchangeHandler, deps: TlsServerDeps) {
     const { limits, clock, logger } = deps;
     this.#deps = deps;
-    this.#http2 = new Http2Server(handler, { clock, logger, headTimeoutMs: limits.headTimeoutMs });
+    const { headTimeoutMs } = limits;
+    this.#http2 = new Http2Server(handler, { clock, logger, headTimeoutMs, isSecure: true });
     this.#net = createNetServer(handler, { limits, clock, logger, http2: this.#http2 });
     this.#listener = createServer(
       {

@@ -24,7 +24,7 @@ export const Code = {
   ENHANCE_YOUR_CALM: 11,
 } as const;
 
-/** One for node:http2's own reactions, more for ours, which come a turn later. */
+/** Frames are answered at once; what roles and applications say comes turns later. */
 const PING_ROUNDS = 3;
 const STATUS_200 = 0x88;
 const STATUS_400 = 0x8c;
