@@ -125,16 +125,18 @@ export class UwsAnswer implements ClientAnswer {
     if (this.#rest === piece && piece.length > 0) this.#rest = Buffer.from(piece);
   }
 
-  /** After a 101 for a websocket: the response becomes one. */
+  /**
+   * After a 101 for a websocket: the response becomes one. Not inside of a cork: at its end the
+   * engine takes a websocket whose memory did not move for the old response, and closes it or not,
+   * as what is left in that memory says. The price is a warning of the engine's on stderr.
+   */
   upgrade(relay: WebSocketRelay, key: string, context: us_socket_context_t): void {
     const response = this.#response;
     if (response === null) return;
     this.#response = null;
     this.#tunnel = relay;
-    response.cork(() => {
-      response.writeStatus(latin1Bytes(this.#lead));
-      response.upgrade({ relay }, key, this.#protocol, '', context);
-    });
+    response.cork(() => response.writeStatus(latin1Bytes(this.#lead)));
+    response.upgrade({ relay }, key, this.#protocol, '', context);
   }
 
   endTunnel(): void {
