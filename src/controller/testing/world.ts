@@ -12,7 +12,8 @@ import { FakeClock } from '../../clock/fake-clock.ts';
 import { createInformerFactory } from '../../kube/informer.ts';
 import { MemoryClient } from '../../kube/testing/memory-client.ts';
 import { silentLogger } from '../../telemetry/logger.ts';
-import { type ControllerRole, startController } from '../start.ts';
+import type { DigestResolver } from '../revision/digest/queue.ts';
+import { type ControllerRole, type ControllerRoleOptions, startController } from '../start.ts';
 
 export const NAMESPACE = 'default';
 /** Turns of the event loop after which nothing more can be under way. */
@@ -20,6 +21,10 @@ const MAX_TURNS = 400;
 const QUIET_TURNS = 12;
 
 type WithStatus = KubeObject & { status?: CommonStatus };
+
+export interface WorldOptions extends Pick<ControllerRoleOptions, 'hasImageCaches' | 'leadership'> {
+  digests?: (deps: { client: MemoryClient; clock: FakeClock }) => DigestResolver;
+}
 
 export class ControllerWorld {
   readonly clock = new FakeClock();
@@ -31,8 +36,11 @@ export class ControllerWorld {
   });
   readonly role: ControllerRole;
 
-  constructor() {
+  constructor(options: WorldOptions = {}) {
+    const { digests, ...others } = options;
     this.role = startController({
+      ...others,
+      ...(digests === undefined ? {} : { digests: digests(this) }),
       client: this.client,
       informers: this.informers,
       clock: this.clock,

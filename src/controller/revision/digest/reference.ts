@@ -14,7 +14,8 @@ export interface ImageReference {
 }
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
-const REPOSITORY = /^[a-z0-9_./-]{2,255}$/;
+const REPOSITORY = /^[a-z0-9]+([._/-]+[a-z0-9]+)*$/;
+const MAX_REPOSITORY_LENGTH = 255;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const HOST = /^(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+)(:\d+)?$/;
 
@@ -29,6 +30,8 @@ export function parseImageReference(image: string): ImageReference {
   const tag = isTagged ? named.slice(colon + 1) : DEFAULT_TAG;
   const { registry, repository } = splitHost(name);
   const isSound =
+    repository.length > 1 &&
+    repository.length <= MAX_REPOSITORY_LENGTH &&
     REPOSITORY.test(repository) &&
     TAG.test(tag) &&
     HOST.test(registry) &&
