@@ -8,7 +8,13 @@ import type { Clock } from '../clock/clock.ts';
 import { answerError, answerErrorText } from '../errors/answer.ts';
 import { ERRORS } from '../errors/errors.ts';
 import { upstreamError } from '../proxy/failure-errors.ts';
-import type { Exchange, ExchangeHandler, Outcome, UpstreamFailure } from '../proxy/types.ts';
+import type {
+  Exchange,
+  ExchangeHandler,
+  HeaderEdits,
+  Outcome,
+  UpstreamFailure,
+} from '../proxy/types.ts';
 import {
   KUBELET_USER_AGENT_PREFIX,
   NETWORK_HASH_KEY,
@@ -37,6 +43,8 @@ export interface GatewayHandlerDeps {
   clock: Clock;
   /** False from the moment the gateway is asked to end (ING-74). */
   isHealthy: () => boolean;
+  /** The listener speaks TLS. */
+  isSecure?: boolean;
 }
 
 export class GatewayHandler implements ExchangeHandler {
@@ -45,6 +53,7 @@ export class GatewayHandler implements ExchangeHandler {
   readonly #random: () => number;
   readonly #clock: Clock;
   readonly #isHealthy: () => boolean;
+  readonly #isSecure: boolean;
 
   constructor(deps: GatewayHandlerDeps) {
     this.#table = deps.table;
@@ -52,6 +61,7 @@ export class GatewayHandler implements ExchangeHandler {
     this.#random = deps.random;
     this.#clock = deps.clock;
     this.#isHealthy = deps.isHealthy;
+    this.#isSecure = deps.isSecure === true;
   }
 
   onRequest(exchange: Exchange): void {
@@ -61,7 +71,7 @@ export class GatewayHandler implements ExchangeHandler {
       this.#answerUnknown(exchange);
       return;
     }
-    if (route.redirects) {
+    if (route.redirects && !this.#isSecure) {
       const location = `https://${normalizeHost(exchange.host)}${exchange.target}`;
       exchange.respond(301, `Location: ${location}\r\n`, '');
       return;
@@ -73,7 +83,7 @@ export class GatewayHandler implements ExchangeHandler {
     }
     const request =
       route.rewriteHost === null
-        ? new GatewayRequest(first.backend, editsFor(first.edits, exchange))
+        ? new GatewayRequest(first.backend, this.#editsFor(first.edits, exchange))
         : this.#rewrite(exchange, snapshot, route, first);
     exchange.context = request;
     this.#forward(exchange, request, null);
@@ -145,11 +155,18 @@ export class GatewayHandler implements ExchangeHandler {
     const second =
       target === null || target.rewriteHost !== null ? null : chooseSplit(target, this.#random);
     return second === null
-      ? new GatewayRequest(first.backend, editsFor(first.edits, exchange))
+      ? new GatewayRequest(first.backend, this.#editsFor(first.edits, exchange))
       : new GatewayRequest(
           second.backend,
-          editsFor(first.through(second, rewriteHost, route.hash), exchange),
+          this.#editsFor(first.through(second, rewriteHost, route.hash), exchange),
         );
+  }
+
+  /** ING-51: a prober asks for the version by this header. */
+  #editsFor(edits: SplitEdits, exchange: Exchange): HeaderEdits {
+    const isProbe = exchange.header(NETWORK_HASH_KEY) === NETWORK_HASH_OVERRIDE;
+    if (this.#isSecure) return isProbe ? edits.secureProbe : edits.securePlain;
+    return isProbe ? edits.probe : edits.plain;
   }
 
   /** ING-18. A kubelet asks by address, so its probes always end up here. */
@@ -167,9 +184,4 @@ export class GatewayHandler implements ExchangeHandler {
 function findRoute(table: HostTable, host: string, exchange: Exchange): Route | null {
   const routes = table.find(host);
   return routes === null ? null : matchRoute(routes, exchange);
-}
-
-/** ING-51: a prober asks for the version by this header. */
-function editsFor(edits: SplitEdits, exchange: Exchange) {
-  return exchange.header(NETWORK_HASH_KEY) === NETWORK_HASH_OVERRIDE ? edits.probe : edits.plain;
 }

@@ -9,12 +9,13 @@ import { isReady } from '../api/conditions.ts';
 import { Ingress as IngressKind } from '../api/kinds.ts';
 import { firstAnnotation, INGRESS_CLASS_ANNOTATIONS } from '../api/labels.ts';
 import type { Ingress } from '../api/networking.ts';
-import { objectKey } from '../api/objects.ts';
+import { joinKey, objectKey } from '../api/objects.ts';
 import type { Clock } from '../clock/clock.ts';
 import { writeStatus } from '../kube/status.ts';
 import type { KubeClient, Lister, ReconcileResult, Reconciler } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Backend, BackendRegistry } from './backends.ts';
+import type { Certificates } from './certificates.ts';
 import { type IngressVerdict, ingressStatus, type LoadBalancerDomains } from './ingress-status.ts';
 import type { RouteTable } from './route-table.ts';
 import { type IngressConfig, translateIngress } from './translate.ts';
@@ -24,6 +25,8 @@ export interface IngressReconcilerDeps {
   ingresses: Lister<Ingress>;
   table: RouteTable;
   backends: BackendRegistry;
+  /** Absent where nothing listens for TLS: then `spec.tls` is not looked at. */
+  certificates?: Certificates;
   clock: Clock;
   logger: Logger;
   ingressClass: string;
@@ -68,7 +71,20 @@ export class IngressReconciler implements Reconciler {
     }
     const config = this.#translate(ingress);
     if (typeof config === 'string') return { kind: 'invalid', message: config };
-    return this.#place(ingress, config);
+    const problem = this.#deps.certificates?.problemOf(config.certificates) ?? null;
+    if (problem === null) return this.#place(ingress, config);
+    this.#releaseConfig(config);
+    return { kind: 'invalid', message: problem };
+  }
+
+  /** A Secret came, changed or went: whoever is served with it is looked at again. */
+  onSecretChange(secret: string): void {
+    for (const ingress of this.#deps.ingresses.list()) {
+      const isUsed = ingress.spec.tls?.some(
+        ({ secretNamespace, secretName }) => joinKey(secretNamespace, secretName) === secret,
+      );
+      if (isUsed && this.#isOurs(ingress)) this.#deps.enqueue(objectKey(ingress));
+    }
   }
 
   /** A backend got its first address: whoever waited for it is looked at again. */
@@ -139,6 +155,7 @@ export class IngressReconciler implements Reconciler {
       this.#deps.logger.warn({ ingress: key, host: conflict }, 'host belongs to another ingress');
       return { kind: 'conflict' };
     }
+    this.#deps.certificates?.use(key, config.certificates);
     if (active !== undefined) {
       this.#releaseConfig(active);
       this.#askRefused();
@@ -150,6 +167,7 @@ export class IngressReconciler implements Reconciler {
     this.#dropPending(key);
     const removed = this.#deps.table.remove(key);
     if (removed === undefined) return;
+    this.#deps.certificates?.use(key, []);
     this.#releaseConfig(removed);
     this.#askRefused();
   }

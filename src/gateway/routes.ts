@@ -14,8 +14,9 @@ import type { Backend } from './backends.ts';
 
 /** ING-84: a client does not choose its revision. */
 const STRIPPED = [SERVING_REVISION_KEY, SERVING_NAMESPACE_KEY, DEFAULT_ROUTE_KEY];
-/** ING-70. The listeners speak plain HTTP. */
+/** ING-70. */
 const FORWARDED_PROTO = { 'X-Forwarded-Proto': 'http' };
+const SECURE_FORWARDED_PROTO = { 'X-Forwarded-Proto': 'https' };
 
 /** Headers to set, by lower-case name; later ones replace earlier ones of that name (ING-14). */
 export class HeaderSet {
@@ -48,10 +49,15 @@ export class HeaderSet {
   }
 }
 
-/** Header changes of one split: for ordinary requests, and for probes of this version (ING-51). */
+/**
+ * Header changes of one split: for ordinary requests, and for probes of this version (ING-51); each
+ * for the plain and for the TLS listener.
+ */
 export interface SplitEdits {
   readonly plain: HeaderEdits;
   readonly probe: HeaderEdits;
+  readonly securePlain: HeaderEdits;
+  readonly secureProbe: HeaderEdits;
 }
 
 export class Split {
@@ -88,9 +94,13 @@ export class Split {
 }
 
 function compileEdits(headers: HeaderSet, host: string | null, hash: string): SplitEdits {
+  const probe = headers.with(HeaderSet.of({ [NETWORK_HASH_HEADER]: hash }));
+  const secure = HeaderSet.of(SECURE_FORWARDED_PROTO);
   return {
     plain: headers.compile(host),
-    probe: headers.with(HeaderSet.of({ [NETWORK_HASH_HEADER]: hash })).compile(host),
+    probe: probe.compile(host),
+    securePlain: headers.with(secure).compile(host),
+    secureProbe: probe.with(secure).compile(host),
   };
 }
 

@@ -3,11 +3,12 @@
 // when it starts is in the first snapshot before a listener opens, so a restart never serves half a
 // configuration (ING-107).
 
-import type { CoreService, Endpoints } from '../api/core.ts';
+import type { CoreService, Endpoints, Secret } from '../api/core.ts';
 import {
   CoreService as CoreServiceKind,
   Endpoints as EndpointsKind,
   Ingress as IngressKind,
+  Secret as SecretKind,
 } from '../api/kinds.ts';
 import { serviceHostname } from '../api/naming.ts';
 import type { Ingress } from '../api/networking.ts';
@@ -16,20 +17,16 @@ import type { Clock } from '../clock/clock.ts';
 import { Controller } from '../kube/controller.ts';
 import type { InformerFactory, KubeClient, Lister } from '../kube/types.ts';
 import type { HttpEngine } from '../proxy/http-engine.ts';
-import { createRequestPort } from '../proxy/request-port.ts';
-import type { HttpServerLimits, UpstreamOptions } from '../proxy/types.ts';
+import type { UpstreamOptions } from '../proxy/types.ts';
 import { UpstreamPools } from '../proxy/upstream-pools.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { BackendRegistry } from './backends.ts';
-import { GatewayHandler, type Visibility } from './handler.ts';
+import { Certificates } from './certificates.ts';
+import type { Visibility } from './handler.ts';
 import { IngressReconciler } from './ingress-reconciler.ts';
+import { Listeners } from './listeners.ts';
 import { RouteTable } from './route-table.ts';
 
-const SERVER_LIMITS: HttpServerLimits = {
-  maxHeadBytes: 1024 * 1024,
-  headTimeoutMs: 60_000,
-  readAheadBytes: 64 * 1024,
-};
 const UPSTREAM_OPTIONS: UpstreamOptions = {
   maxIdlePerUpstream: 100,
   idleTimeoutMs: 90_000,
@@ -55,6 +52,9 @@ export interface GatewayOptions {
   /** Listener for callers inside. */
   localHost: string;
   localPort: number;
+  /** HTTPS beside each listener, with the certificates of `Ingress.spec.tls`; absent = none. */
+  httpsPort?: number;
+  localHttpsPort?: number;
   /** Default `net`. */
   httpEngine?: HttpEngine;
   systemNamespace: string;
@@ -65,6 +65,9 @@ export interface GatewayOptions {
 export interface RunningGateway {
   readonly port: number;
   readonly localPort: number;
+  /** 0 = not open. */
+  readonly httpsPort: number;
+  readonly localHttpsPort: number;
   /** Fails health at once, serves on for `delayMs` (default 15 s), ends after the last answer. */
   drain(options?: { delayMs?: number }): Promise<void>;
   /** Ends now. */
@@ -78,6 +81,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const endpoints = informers.informer<Endpoints>(EndpointsKind);
   const upstreams = new UpstreamPools(UPSTREAM_OPTIONS, { clock, random });
   const table = new RouteTable();
+  const certificates = certificatesFor(options, (secret) => reconciler.onSecretChange(secret));
   const backends = new BackendRegistry({
     services,
     endpoints,
@@ -89,6 +93,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     ingresses: ingresses.lister,
     table,
     backends,
+    ...(certificates === null ? {} : { certificates }),
     clock,
     logger,
     ingressClass: options.ingressClass,
@@ -107,16 +112,21 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     random,
   });
   let isDraining = false;
-  const serverFor = (visibility: Visibility) => {
-    const isHealthy = () => !isDraining;
-    const handler = new GatewayHandler({ table, visibility, random, clock, isHealthy });
-    const engine = options.httpEngine ?? 'net';
-    return createRequestPort(engine, handler, { limits: SERVER_LIMITS, clock, logger });
-  };
-  const external = serverFor('external');
-  const local = serverFor('local');
+  const isHealthy = () => !isDraining;
+  const handlerDeps = { table, random, clock, isHealthy };
+  const listenersFor = (visibility: Visibility, httpsPort: number | undefined) =>
+    new Listeners(visibility, handlerDeps, {
+      engine: options.httpEngine ?? 'net',
+      httpsPort: httpsPort ?? null,
+      certificates,
+      logger,
+    });
+  const external = listenersFor('external', options.httpsPort);
+  const local = listenersFor('local', options.localHttpsPort);
 
   await Promise.all([ingresses, services, endpoints].map((informer) => informer.whenSynced()));
+  if (certificates !== null) await informers.informer<Secret>(SecretKind).whenSynced();
+  certificates?.start();
   backends.start();
   loadOldestFirst(ingresses.lister, reconciler);
   await table.published();
@@ -125,23 +135,26 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     if (object !== null) controller.enqueue(objectKey(object));
   });
   controller.start();
-  const { port } = await external.listen({ host: options.host, port: options.port });
-  const { port: localPort } = await local.listen({
-    host: options.localHost,
-    port: options.localPort,
-  });
-  logger.info({ port, localPort, hosts: table.snapshot.local.size }, 'gateway listening');
+  await external.listen(options.host, options.port);
+  await local.listen(options.localHost, options.localPort);
+  const ports = {
+    port: external.port,
+    localPort: local.port,
+    httpsPort: external.httpsPort,
+    localHttpsPort: local.httpsPort,
+  };
+  logger.info({ ...ports, hosts: table.snapshot.local.size }, 'gateway listening');
 
   const stop = async (): Promise<void> => {
     isDraining = true;
     removeHandler();
+    certificates?.stop();
     await Promise.all([external.close(), local.close(), controller.stop()]);
     backends.stop();
     upstreams.close();
   };
   return {
-    port,
-    localPort,
+    ...ports,
     stop,
     async drain({ delayMs = DRAIN_DELAY_MS } = {}): Promise<void> {
       isDraining = true;
@@ -150,6 +163,15 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       await stop();
     },
   };
+}
+
+/** Null when nothing listens for TLS. */
+function certificatesFor(
+  { httpsPort, localHttpsPort, informers, logger }: GatewayOptions,
+  onChange: (secret: string) => void,
+): Certificates | null {
+  if (httpsPort === undefined && localHttpsPort === undefined) return null;
+  return new Certificates({ secrets: informers.informer<Secret>(SecretKind), logger, onChange });
 }
 
 /** A host claimed twice stays with the Ingress that was first, across restarts too (ING-23). */

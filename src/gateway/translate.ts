@@ -1,9 +1,10 @@
 // Turns an Ingress into routes per host. Pure apart from asking for backends by name.
 // A bad header name or value throws: the caller reports it on the Ingress and serves on as before.
 
-import type { Ingress, IngressPath, IngressRule } from '../api/networking.ts';
-import { objectKey } from '../api/objects.ts';
+import type { Ingress, IngressPath, IngressRule, IngressSpec } from '../api/networking.ts';
+import { joinKey, objectKey } from '../api/objects.ts';
 import type { Backend } from './backends.ts';
+import type { CertificateUse } from './certificates.ts';
 import { expandHosts } from './hosts.ts';
 import { HeaderSet, type Route, Split, sortRoutes } from './routes.ts';
 import { specHash, withDefaults } from './spec-hash.ts';
@@ -23,6 +24,8 @@ export interface IngressConfig {
   readonly local: ReadonlyMap<string, readonly Route[]>;
   /** Each held once; to be released when the configuration goes. */
   readonly backends: readonly Backend[];
+  /** What the HTTPS listeners serve it with. */
+  readonly certificates: readonly CertificateUse[];
 }
 
 export type BackendSource = (
@@ -65,7 +68,26 @@ export function translateIngress(
     external: sorted(external),
     local: sorted(local),
     backends: [...backends.values()],
+    certificates: certificatesOf(spec),
   };
+}
+
+/** ING-30: an entry counts for the listeners of every rule whose hosts it covers. */
+function certificatesOf(spec: IngressSpec): CertificateUse[] {
+  const uses: CertificateUse[] = [];
+  for (const { hosts = [], secretName, secretNamespace } of spec.tls ?? []) {
+    const covers = (rule: IngressRule): boolean =>
+      (rule.hosts ?? []).every((host) => hosts.includes(host));
+    for (const visibility of ['external', 'local'] as const) {
+      const isLocal = visibility === 'local';
+      const covered = (spec.rules ?? []).some(
+        (rule) => (rule.visibility === 'ClusterLocal') === isLocal && covers(rule),
+      );
+      const secret = joinKey(secretNamespace, secretName);
+      if (covered) uses.push({ visibility, hosts, secret });
+    }
+  }
+  return uses;
 }
 
 interface PathContext {

@@ -27,6 +27,8 @@ import { publishService, resolveEndpoint } from './system-services.ts';
 /** Requests in flight at Ctrl-C get this long. */
 const STOP_PATIENCE_MS = 5_000;
 const AUTOSCALER_SERVICE = 'autoscaler';
+/** Of the gateway, for Ingresses with certificates; another one where it is taken. */
+const HTTPS_PORT = 8443;
 
 type Init = Extract<ToDataPlane, { type: 'init' }>;
 interface Running {
@@ -101,10 +103,11 @@ async function start(init: Init, pipe: RootPipe<FromDataPlane>): Promise<Running
     port: settings.gatewayPort,
     localHost: LOOPBACK,
     localPort: settings.localGatewayPort,
+    httpsPort: await freeOrAny(HTTPS_PORT),
     systemNamespace: SYSTEM_NAMESPACE,
     ingressClass: INGRESS_CLASS,
   });
-  await publishGateway(client, gateway.port, gateway.localPort);
+  await publishGateway(client, gateway);
   pipe.send({ type: 'up', activatorPort: activator.port });
   return {
     async drain() {
@@ -115,9 +118,13 @@ async function start(init: Init, pipe: RootPipe<FromDataPlane>): Promise<Running
 }
 
 /** ING-43: the names by which other workloads reach the gateway. */
-async function publishGateway(client: KubeClient, port: number, localPort: number): Promise<void> {
+async function publishGateway(
+  client: KubeClient,
+  { port, localPort, httpsPort }: { port: number; localPort: number; httpsPort: number },
+): Promise<void> {
   const common = { namespace: SYSTEM_NAMESPACE, address: LOOPBACK };
-  await publishService(client, { ...common, name: PUBLIC_SERVICE, ports: { http2: port } });
+  const ports = { http2: port, https: httpsPort };
+  await publishService(client, { ...common, name: PUBLIC_SERVICE, ports });
   await publishService(client, { ...common, name: PRIVATE_SERVICE, ports: { http2: localPort } });
 }
 

@@ -1,0 +1,66 @@
+// The listeners of one visibility: plain HTTP, and HTTPS beside it where a port was given (ING-80).
+// Each speaks HTTP/1.x and HTTP/2 (ING-85); they share the routes and differ in what they tell the
+// application about the client's scheme. Not hot.
+
+import type { HttpEngine } from '../proxy/http-engine.ts';
+import { createRequestPort } from '../proxy/request-port.ts';
+import { TlsServer } from '../proxy/tls-server.ts';
+import type { HttpServer, HttpServerLimits } from '../proxy/types.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Certificates } from './certificates.ts';
+import { GatewayHandler, type GatewayHandlerDeps, type Visibility } from './handler.ts';
+
+const SERVER_LIMITS: HttpServerLimits = {
+  maxHeadBytes: 1024 * 1024,
+  headTimeoutMs: 60_000,
+  readAheadBytes: 64 * 1024,
+};
+
+export interface ListenersOptions {
+  readonly engine: HttpEngine;
+  /** Null = no HTTPS; 0 = any free port. */
+  readonly httpsPort: number | null;
+  readonly certificates: Certificates | null;
+  readonly logger: Logger;
+}
+
+export class Listeners {
+  port = 0;
+  /** 0 without HTTPS. */
+  httpsPort = 0;
+  readonly #http: HttpServer;
+  readonly #https: HttpServer | null;
+  readonly #httpsPort: number;
+
+  constructor(
+    visibility: Visibility,
+    deps: Omit<GatewayHandlerDeps, 'visibility' | 'isSecure'>,
+    { engine, httpsPort, certificates, logger }: ListenersOptions,
+  ) {
+    const serverDeps = { limits: SERVER_LIMITS, clock: deps.clock, logger };
+    const plain = new GatewayHandler({ ...deps, visibility });
+    this.#http = createRequestPort(engine, plain, serverDeps);
+    this.#httpsPort = httpsPort ?? 0;
+    this.#https = null;
+    if (httpsPort === null || certificates === null) return;
+    this.#https = new TlsServer(new GatewayHandler({ ...deps, visibility, isSecure: true }), {
+      ...serverDeps,
+      policy: { minVersion: 'TLSv1.2' },
+      contextFor: (serverName) => certificates.contextFor(visibility, serverName),
+    });
+  }
+
+  async listen(host: string, port: number): Promise<void> {
+    this.port = (await this.#http.listen({ host, port })).port;
+    if (this.#https === null) return;
+    this.httpsPort = (await this.#https.listen({ host, port: this.#httpsPort })).port;
+  }
+
+  async drain(): Promise<void> {
+    await Promise.all([this.#http.drain(), this.#https?.drain()]);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#http.close(), this.#https?.close()]);
+  }
+}
