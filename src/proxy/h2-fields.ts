@@ -4,6 +4,7 @@
 // wants to send.
 // Hot: one pass per request and one per answer.
 
+import { trimOws } from './characters.ts';
 import type { CompiledHeaderEdits } from './header-edits.ts';
 
 /** What node:http2 sends: a repeated field is an array. */
@@ -211,7 +212,7 @@ function pushLines(fields: string[], lines: string): void {
   while (at < lines.length) {
     const colon = lines.indexOf(':', at);
     const end = lines.indexOf('\r\n', colon);
-    fields.push(lines.slice(at, colon).toLowerCase(), lines.slice(colon + 1, end).trim());
+    fields.push(lines.slice(at, colon).toLowerCase(), trimOws(lines.slice(colon + 1, end)));
     at = end + 2;
   }
 }
