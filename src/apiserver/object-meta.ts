@@ -33,9 +33,17 @@ const DNS_1035_RULE =
   "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', " +
   "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 
-/** `2026-11-21T04:53:00Z`. */
+let lastSecond = Number.NaN;
+let lastTimestamp = '';
+
+/** `2026-11-21T04:53:00Z`. The last second's text is kept: every write asks for it. */
 export function timestamp(nowMs: number): string {
-  return `${new Date(nowMs).toISOString().slice(0, 19)}Z`;
+  const second = Math.floor(nowMs / 1000);
+  if (second !== lastSecond) {
+    lastSecond = second;
+    lastTimestamp = `${new Date(second * 1000).toISOString().slice(0, 19)}Z`;
+  }
+  return lastTimestamp;
 }
 
 /** KN-170: the base, cut to fit, and five letters that spell no words. */

@@ -154,21 +154,48 @@ function pruneMembers(
   return copy ?? value;
 }
 
+const withDefaults = new WeakMap<StructuralSchema, boolean>();
+
+/** False = nothing below this schema has a default, and values need no look. */
+function hasDefaults(schema: StructuralSchema): boolean {
+  let known = withDefaults.get(schema);
+  if (known === undefined) {
+    const { properties = {}, additionalProperties, items } = schema;
+    const children = [...Object.values(properties), ...(items === undefined ? [] : [items])];
+    if (typeof additionalProperties === 'object') children.push(additionalProperties);
+    known = schema.default !== undefined || children.some(hasDefaults);
+    withDefaults.set(schema, known);
+  }
+  return known;
+}
+
+/** Members that may get a default, or hold something that does. */
+function defaultedMembers(
+  value: JsonObject,
+  { properties = {}, additionalProperties: others }: StructuralSchema,
+): [string, StructuralSchema][] {
+  const declared = Object.entries(properties);
+  if (typeof others !== 'object' || !hasDefaults(others)) return declared;
+  const open = Object.keys(value).filter((key) => !Object.hasOwn(properties, key));
+  return [...declared, ...open.map((key): [string, StructuralSchema] => [key, others])];
+}
+
 /** The value with absent members that have a default filled in. */
 export function fillDefaults(
   value: unknown,
   schema: StructuralSchema,
   baseline?: JsonObject,
 ): unknown {
+  if (!hasDefaults(schema)) return value;
   if (Array.isArray(value)) {
     const { items } = schema;
     if (items === undefined) return value;
     const filled = value.map((item) => fillDefaults(item, items));
     return filled.some((item, index) => item !== value[index]) ? filled : value;
   }
-  if (!isJsonObject(value) || schema.properties === undefined) return value;
+  if (!isJsonObject(value)) return value;
   let copy: JsonObject | null = null;
-  for (const [key, child] of Object.entries(schema.properties)) {
+  for (const [key, child] of defaultedMembers(value, schema)) {
     if (isSame(value, baseline, key)) continue;
     const given = value[key];
     const isAbsent = given === undefined || (given === null && child.nullable !== true);

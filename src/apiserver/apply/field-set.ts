@@ -25,12 +25,15 @@ export function isMember(node: FieldNode): boolean {
   return true;
 }
 
-/** A node from its parts; null when it would hold nothing. Members come first, then by name. */
-export function makeNode(member: boolean, children: readonly (readonly [string, FieldNode])[]) {
+/**
+ * A node from its parts, which become its own; null when it would hold nothing. The mark of a
+ * member comes first, then children by name.
+ */
+export function makeNode(member: boolean, children: (readonly [string, FieldNode])[]): FieldSet {
   if (children.length === 0) return member ? MEMBER : null;
   const node: Record<string, FieldNode> = member ? { [SELF]: MEMBER } : {};
-  const sorted = [...children].sort(([a], [b]) => (a < b ? -1 : 1));
-  for (const [element, child] of sorted) node[element] = child;
+  if (children.length > 1) children.sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [element, child] of children) node[element] = child;
   return node as FieldNode;
 }
 

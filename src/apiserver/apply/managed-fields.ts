@@ -48,15 +48,15 @@ export function isOwn(entry: ManagedEntry, writer: Writer): boolean {
 
 export function makeEntry(writer: Writer, fieldsV1: FieldSet, nowMs: number): ManagedEntry {
   const { manager, operation, apiVersion, subresource } = writer;
-  return {
-    ...(manager === '' ? {} : { manager }),
-    operation,
-    apiVersion,
-    time: timestamp(nowMs),
-    fieldsType: FIELDS_TYPE,
-    fieldsV1,
-    ...(subresource === '' ? {} : { subresource }),
-  };
+  const time = timestamp(nowMs);
+  const fieldsType = FIELDS_TYPE;
+  if (manager === '') {
+    const entry = { operation, apiVersion, time, fieldsType, fieldsV1 } as const;
+    return subresource === '' ? entry : { ...entry, subresource };
+  }
+  // The usual forms have a shape of their own: spreading costs most of the work here.
+  if (subresource === '') return { manager, operation, apiVersion, time, fieldsType, fieldsV1 };
+  return { manager, operation, apiVersion, time, fieldsType, fieldsV1, subresource };
 }
 
 /** Entries from an object; null when they are none of ours to understand. */
@@ -96,8 +96,17 @@ export function isReset(value: unknown): boolean {
   return value.length === 0 || (isJsonObject(value[0]) && Object.keys(value[0]).length === 0);
 }
 
-const seconds = ({ time }: ManagedEntry): number =>
-  time === undefined ? 0 : Math.floor(Date.parse(time) / 1000) || 0;
+/** As the server writes them: then their order is that of the texts. */
+const PLAIN_TIME_LENGTH = '2026-11-21T04:53:00Z'.length;
+
+const seconds = (time: string): number => Math.floor(Date.parse(time) / 1000) || 0;
+
+function compareTimes(a: string | undefined, b: string | undefined): number {
+  if (a === b) return 0;
+  if (a === undefined || b === undefined) return a === undefined ? -1 : 1;
+  if (a.length === PLAIN_TIME_LENGTH && b.length === PLAIN_TIME_LENGTH) return byText(a, b);
+  return seconds(a) - seconds(b);
+}
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
@@ -105,7 +114,7 @@ const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 function compareEntries(a: ManagedEntry, b: ManagedEntry): number {
   return (
     byText(a.operation, b.operation) ||
-    seconds(a) - seconds(b) ||
+    compareTimes(a.time, b.time) ||
     byText(a.manager ?? '', b.manager ?? '') ||
     byText(a.apiVersion, b.apiVersion) ||
     byText(a.subresource ?? '', b.subresource ?? '')
