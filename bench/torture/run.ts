@@ -7,9 +7,11 @@ import type { TortureRow, TortureScenario } from './scenario.ts';
 
 /** Loaded only when asked for. */
 const SCENARIOS: Readonly<Record<string, () => Promise<TortureScenario>>> = {
+  'autoscaler-down': async () => (await import('./autoscaler-down.ts')).autoscalerDown,
   gate: async () => (await import('./gate.ts')).gate,
   memory: async () => (await import('./memory.ts')).memory,
   pauses: async () => (await import('./pauses.ts')).pauses,
+  pods: async () => (await import('./pods.ts')).pods,
   scale: async () => (await import('./scale.ts')).scale,
   sigterm: async () => (await import('./sigterm.ts')).sigterm,
   store: async () => (await import('./store.ts')).store,
