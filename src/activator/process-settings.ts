@@ -4,6 +4,7 @@
 
 import { tryParseDurationMs } from '../api/duration.ts';
 import { type HttpEngine, isHttpEngine } from '../proxy/http-engine.ts';
+import type { TlsTexts } from '../proxy/tls-policy.ts';
 import { clusterDomainOf } from '../settings/cluster-domain.ts';
 import { type Environment, EnvReader, SettingsError } from '../settings/env-reader.ts';
 import type { MetricNames } from './revision-metrics.ts';
@@ -17,6 +18,9 @@ export interface ActivatorSettings {
   /** 0 = any free port; so are the others. */
   readonly port: number;
   readonly h2cPort: number;
+  /** Open only with `system-internal-tls`. */
+  readonly httpsPort: number;
+  readonly tlsTexts: TlsTexts;
   readonly metricsPort: number;
   readonly profilingPort: number;
   readonly httpEngine: HttpEngine;
@@ -41,6 +45,7 @@ export interface ActivatorSettings {
 
 const HTTP_PORT = 8012;
 const H2C_PORT = 8013;
+const HTTPS_PORT = 8112;
 const METRICS_PORT = 9090;
 const PROFILING_PORT = 8008;
 const DRAIN_DELAY_SECONDS = 45;
@@ -59,6 +64,14 @@ export function readActivatorSettings(env: Environment, resolvConf: string): Act
     bindAddress: reader.text('ACTIVATOR_BIND_ADDRESS') || (podIp.includes(':') ? '::' : '0.0.0.0'),
     port: reader.port('ACTIVATOR_PORT', HTTP_PORT),
     h2cPort: reader.port('ACTIVATOR_H2C_PORT', H2C_PORT),
+    httpsPort: reader.port('ACTIVATOR_HTTPS_PORT', HTTPS_PORT),
+    // ACT-6: what they say counts only when TLS is on.
+    tlsTexts: {
+      minVersion: reader.text('ACTIVATOR_TLS_MIN_VERSION'),
+      maxVersion: reader.text('ACTIVATOR_TLS_MAX_VERSION'),
+      cipherSuites: reader.text('ACTIVATOR_TLS_CIPHER_SUITES'),
+      curvePreferences: reader.text('ACTIVATOR_TLS_CURVE_PREFERENCES'),
+    },
     metricsPort: reader.port('METRICS_PROMETHEUS_PORT', METRICS_PORT),
     profilingPort: reader.port('PROFILING_PORT', PROFILING_PORT),
     httpEngine: readEngine(reader),

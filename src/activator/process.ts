@@ -104,7 +104,7 @@ async function start(
   const logger = LiveLogger.create(NAME);
   const read = (name: string): Promise<Data> => readConfigMap(client, systemNamespace, name);
   logger.setLevel(levelOf(await read(configNames.logging)) ?? 'info');
-  const discovery = readDiscovery(settings, await read(configNames.network));
+  const network = readNetwork(settings, await read(configNames.network));
   const observability = await read(configNames.observability);
   const informerDeps = { clock, logger: kubeLogger, random };
   const informers = createInformerFactory(client, informerDeps);
@@ -122,7 +122,10 @@ async function start(
     clock,
     logger,
     random,
-    discovery,
+    discovery: network.discovery,
+    ...(network.isTlsOn
+      ? { tls: { port: settings.httpsPort, texts: settings.tlsTexts, informers: own } }
+      : {}),
     autoscalerUrl: () => autoscalerUrl(settings),
     telemetry: {
       config: observability,
@@ -161,7 +164,10 @@ function followMaps(
 }
 
 /** ACT-9, ACT-10: read once; without the map, or with a bad one, there is no start. */
-function readDiscovery(settings: ActivatorSettings, data: Data): DiscoverySettings {
+function readNetwork(
+  settings: ActivatorSettings,
+  data: Data,
+): { discovery: DiscoverySettings; isTlsOn: boolean } {
   const { systemNamespace, configNames, probeTimeoutMs, probePeriodMs } = settings;
   if (data === undefined) {
     throw new Error(`config map ${systemNamespace}/${configNames.network} does not exist`);
@@ -169,12 +175,13 @@ function readDiscovery(settings: ActivatorSettings, data: Data): DiscoverySettin
   const parsed = parseNetworkConfig(data);
   if (!parsed.ok) throw new Error(`${configNames.network}: ${parsed.problems.join('; ')}`);
   const mode = data['mesh-compatibility-mode']?.trim().toLowerCase();
-  return {
+  const discovery: DiscoverySettings = {
     probeTimeoutMs,
     probePeriodMs,
     meshMode: mode === 'enabled' || mode === 'disabled' ? mode : 'auto',
     podAddressability: TRUE_WORDS.has(data['enable-mesh-pod-addressability']?.trim() ?? ''),
   };
+  return { discovery, isTlsOn: parsed.value.systemInternalTls };
 }
 
 /** Null = the map is not valid. */

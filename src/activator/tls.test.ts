@@ -110,7 +110,7 @@ function getOverTls(port: number, ca = authority): Promise<{ status: number; bod
 }
 
 describe('TLS inside the system', () => {
-  it('ACT-1, ACT-118, ACT-119: HTTPS in, HTTPS to the TLS port of the pod', async () => {
+  it('ACT-1, ACT-118, ACT-119, ACT-122: HTTPS in, HTTPS to the pod; its probes stay plain', async () => {
     const { running, port } = await start(GOOD_NAMES);
     expect(await getOverTls(running.tlsPort)).toEqual({ status: 200, body: 'over tls' });
     const plain = await fetch(`http://127.0.0.1:${port}/`, {

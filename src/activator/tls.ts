@@ -19,6 +19,8 @@ export interface ActivatorTlsOptions {
   readonly port: number;
   /** `ACTIVATOR_TLS_*` as they stand in the environment; '' = not set (ACT-5). */
   readonly texts: TlsTexts;
+  /** For Secrets and config maps of the system namespace; default: the activator's own. */
+  readonly informers?: InformerFactory;
   /** TLS port of pods; 8112 unless a test says otherwise. */
   readonly podPort?: number;
 }
@@ -51,7 +53,7 @@ export class ActivatorTls {
         onCertificate: (pem) => this.#useCertificate(pem),
         onTrust: (certificates) => this.#useTrust(certificates),
       },
-      deps,
+      { ...deps, informers: options.informers ?? deps.informers },
     );
   }
 

@@ -1,6 +1,6 @@
 // Certificates of the HTTPS listeners (ING-30 to ING-33): which hosts of which Ingress are served
-// with which Secret, and the TLS context for a name a client asks for. A Secret that changes changes
-// its context at once; one that breaks leaves the last good context in use (ING-31).
+// with which Secret, and the TLS context for a name a client asks for. A Secret that changes
+// changes its context at once; one that breaks leaves the last good context in use (ING-31).
 // Invariant: `contextFor` answers only for hosts of Ingresses that are served. Warm: once per
 // handshake.
 

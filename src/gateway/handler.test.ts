@@ -21,6 +21,14 @@ describe('choosing a route', () => {
     await gateway.service('b', '10.0.0.2:8012');
   });
 
+  it('ING-17, ING-92: no timer ends a request, however long its answer takes', async () => {
+    await gateway.apply(ingress('i', { rules: [externalRule(HOST, { splits: [split('a')] })] }));
+    const exchange = gateway.get(HOST);
+    gateway.clock.advance(24 * 3_600_000);
+    expect(exchange.ended).toBe(false);
+    expect(exchange.upstream).toBe('10.0.0.1:8012');
+  });
+
   it('ING-18: an unknown host and an unmatched path are 404', async () => {
     await gateway.apply(
       ingress('i', { rules: [externalRule(HOST, { path: '/api', splits: [split('a')] })] }),

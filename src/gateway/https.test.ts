@@ -191,7 +191,7 @@ const withTls = (...hosts: string[]): Partial<IngressSpec> => ({
 });
 
 describe('HTTPS', () => {
-  it('ING-30, ING-70: terminates with the certificate of the host and says so', async () => {
+  it('ING-30, ING-70, ING-80: terminates with the certificate of the host and says so', async () => {
     await service('app', 'http');
     await client.create(SecretKind, await secret('cert', HOST));
     await create(spec('app', withTls(HOST)));
