@@ -1,10 +1,8 @@
-// The activator's request path without sockets: probes, selection, holding, timeouts, failures.
+// The activator's request path without sockets: probes, selection, holding.
 
 import { describe, expect, it } from 'vitest';
-import { FailureCode, Outcome } from '../proxy/types.ts';
-import { MAX_POD_ATTEMPTS } from './handler.ts';
 import { readRevisionSettings } from './revision-settings.ts';
-import { FAILED_WAKE_GRACE_MS, MAX_QUEUED_PER_REVISION } from './revision-throttler.ts';
+import { MAX_QUEUED_PER_REVISION } from './revision-throttler.ts';
 import { ActivatorHarness, revision, settle } from './testing/harness.ts';
 
 describe('probes', () => {
@@ -58,6 +56,43 @@ describe('probes', () => {
 });
 
 describe('which revision', () => {
+  it('ACT-25: an empty probe header is none', () => {
+    const harness = new ActivatorHarness();
+    harness.add('hello').setPods(['10.0.0.1:8012']);
+    expect(harness.request('hello', { 'k-network-probe': '' }).forwards.length).toBe(1);
+  });
+
+  it('ACT-26: the headers, whatever the host says', () => {
+    const harness = new ActivatorHarness();
+    harness.add('hello').setPods(['10.0.0.1:8012']);
+    harness.add('other').setPods(['10.0.0.2:8012']);
+    const exchange = harness.request('hello', { host: 'other.default.svc.cluster.local' });
+    expect(exchange.upstream).toBe('10.0.0.1:8012');
+  });
+
+  it('ACT-28: without any name the missing one is empty', () => {
+    expect(new ActivatorHarness().plain({ host: 'example.com' }).body).toBe(
+      'Error getting active endpoint: revision.serving.knative.dev "" not found\n',
+    );
+  });
+
+  it('ACT-15, ACT-16: probes and unknown revisions hold nothing and count nowhere', () => {
+    const harness = new ActivatorHarness();
+    harness.plain({ 'k-network-probe': 'activator', 'knative-serving-revision': 'hello' });
+    harness.request('gone');
+    harness.reporter.report();
+    expect([harness.sink.batches, harness.deadlines.size]).toEqual([[], 0]);
+  });
+
+  it('ACT-222: conditions of a revision with pods are nobody’s business', () => {
+    const harness = new ActivatorHarness();
+    const throttler = harness.add('hello');
+    throttler.setPods(['10.0.0.1:8012']);
+    const failed = [{ type: 'ResourcesAvailable', status: 'False' as const, reason: 'Quota' }];
+    throttler.update(readRevisionSettings(revision('hello', {}, failed)));
+    expect(harness.request('hello').forwards.length).toBe(1);
+  });
+
   it('ACT-28: an unknown one is 404 and is not counted', () => {
     const harness = new ActivatorHarness();
     const exchange = harness.request('gone');
@@ -196,229 +231,5 @@ describe('holding', () => {
     throttler.setPods(['10.0.0.2:1']);
     await settle(10);
     expect(exchanges.every((exchange) => exchange.forwards.length === 1)).toBe(true);
-  });
-});
-
-describe('forwarding', () => {
-  it('ACT-104, ACT-106, ACT-107: what the pod sees', () => {
-    const harness = new ActivatorHarness();
-    harness.add('hello').setPods(['[::1]:8012']);
-    const { edits, upstream } = harness.request('hello', { host: 'hello.example.com' })
-      .forwards[0]!;
-    expect(upstream).toEqual({ host: '::1', port: 8012 });
-    expect(edits.host).toBe('[::1]:8012');
-    expect(edits.add).toBe('K-Proxy-Request: activator\r\nK-Original-Host: hello.example.com\r\n');
-    expect([...edits.drop].sort()).toEqual([
-      'k-network-hash',
-      'k-original-host',
-      'k-proxy-request',
-      'knative-serving-namespace',
-      'knative-serving-revision',
-    ]);
-    expect(edits.forwardedFor).toBe(true);
-  });
-
-  it('ACT-104: a K-Original-Host that is set stays', () => {
-    const harness = new ActivatorHarness();
-    harness.add('hello').setPods(['10.0.0.1:1']);
-    const exchange = harness.request('hello', { 'k-original-host': 'shop.example.com' });
-    expect(exchange.forwards[0]?.edits.add).toBe('K-Proxy-Request: activator\r\n');
-    expect(exchange.forwards[0]?.edits.drop.has('k-original-host')).toBe(false);
-  });
-
-  it('the header changes for a host are compiled once', () => {
-    const harness = new ActivatorHarness();
-    harness.add('hello').setPods(['10.0.0.1:1']);
-    const [first, second] = [harness.request('hello'), harness.request('hello')];
-    expect(second.forwards[0]?.edits).toBe(first.forwards[0]?.edits);
-  });
-
-  it('a pod that took nothing is checked and the request goes to another', () => {
-    const harness = new ActivatorHarness();
-    const throttler = harness.add('hello', { containerConcurrency: 1 });
-    throttler.setPods(['10.0.0.1:1', '10.0.0.2:1']);
-    const exchange = harness.request('hello');
-    expect(exchange.upstream).toBe('10.0.0.1:1');
-    // The watcher takes the suspect out of the list, as in production, before the retry.
-    const suspects: string[] = [];
-    harness.onSuspect = (dest) => {
-      suspects.push(dest);
-      throttler.setPods(['10.0.0.2:1']);
-    };
-    exchange.podFails(FailureCode.CONNECT_REFUSED, false);
-    expect(suspects).toEqual(['10.0.0.1:1']);
-    expect(exchange.upstream).toBe('10.0.0.2:1');
-    exchange.finish();
-    expect([throttler.inFlight, throttler.waiting]).toEqual([0, 0]);
-  });
-
-  it('a request of which something was sent is never sent twice: 502', () => {
-    const harness = new ActivatorHarness();
-    const throttler = harness.add('hello');
-    throttler.setPods(['10.0.0.1:1', '10.0.0.2:1']);
-    const exchange = harness.request('hello');
-    exchange.podFails(FailureCode.RESET, true, 'connection reset by peer');
-    expect([exchange.responseStatus, exchange.body]).toEqual([502, 'connection reset by peer\n']);
-    expect(exchange.forwards.length).toBe(1);
-    expect(throttler.inFlight).toBe(0);
-  });
-
-  it('pods that answer probes but take no requests end in 502', () => {
-    const harness = new ActivatorHarness();
-    harness.add('hello').setPods(['10.0.0.1:1', '10.0.0.2:1']);
-    const exchange = harness.request('hello');
-    for (let attempt = 0; attempt < MAX_POD_ATTEMPTS; attempt++) {
-      exchange.podFails(FailureCode.CONNECT_REFUSED, false, 'connection refused');
-    }
-    expect([exchange.forwards.length, exchange.responseStatus]).toEqual([MAX_POD_ATTEMPTS, 502]);
-    expect(harness.handler.counts).toEqual({ retried: MAX_POD_ATTEMPTS - 1, failed: 1 });
-  });
-});
-
-describe('timeouts', () => {
-  it('ACT-35, ACT-39: a held request ends with 504 and gives up its place', () => {
-    const harness = new ActivatorHarness();
-    const throttler = harness.add('hello', { timeoutSeconds: 10 });
-    const exchange = harness.request('hello');
-    harness.clock.advance(9_990);
-    expect(exchange.ended).toBe(false);
-    harness.clock.advance(60);
-    expect([exchange.responseStatus, exchange.body]).toEqual([504, 'activator request timeout']);
-    expect(exchange.headerLines).toBe('Content-Type: text/plain; charset=utf-8\r\n');
-    expect(throttler.waiting).toBe(0);
-  });
-
-  it('ACT-38: a request under way is cancelled and its slot freed', () => {
-    const harness = new ActivatorHarness();
-    const throttler = harness.add('hello', { timeoutSeconds: 1 });
-    throttler.setPods(['10.0.0.1:1']);
-    const exchange = harness.request('hello');
-    harness.clock.advance(1_100);
-    expect([exchange.responseStatus, exchange.cancelled]).toEqual([504, 1]);
-    expect(throttler.inFlight).toBe(0);
-  });
-
-  it('ACT-35: an answer under way is cut', () => {
-    const harness = new ActivatorHarness();
-    harness.add('hello', { timeoutSeconds: 1 }).setPods(['10.0.0.1:1']);
-    const exchange = harness.request('hello').podAnswers();
-    harness.clock.advance(1_100);
-    expect(exchange.outcome).toBe(Outcome.ABORTED);
-  });
-
-  it('ACT-36: the response-start limit ends with the first byte', () => {
-    const harness = new ActivatorHarness();
-    harness
-      .add('hello', { timeoutSeconds: 10, responseStartTimeoutSeconds: 1 })
-      .setPods(['10.0.0.1:1']);
-    const late = harness.request('hello');
-    const started = harness.request('hello').podAnswers();
-    harness.clock.advance(1_100);
-    expect([late.responseStatus, started.ended]).toEqual([504, false]);
-    harness.clock.advance(8_000);
-    expect(started.ended).toBe(false);
-    harness.clock.advance(1_000);
-    expect(started.outcome).toBe(Outcome.ABORTED);
-  });
-
-  it('ACT-36: an interim answer is the first write', () => {
-    const harness = new ActivatorHarness();
-    harness
-      .add('hello', { timeoutSeconds: 10, responseStartTimeoutSeconds: 1 })
-      .setPods(['10.0.0.1:1']);
-    const exchange = harness.request('hello');
-    harness.handler.onInterimHead(exchange);
-    harness.clock.advance(5_000);
-    expect(exchange.ended).toBe(false);
-    harness.clock.advance(5_100);
-    expect([exchange.responseStatus, exchange.body]).toEqual([504, 'activator request timeout']);
-  });
-
-  it('ACT-37: the idle limit counts from the last write, and from the arrival before one', () => {
-    const harness = new ActivatorHarness();
-    harness.add('hello', { timeoutSeconds: 60, idleTimeoutSeconds: 2 }).setPods(['10.0.0.1:1']);
-    const silent = harness.request('hello');
-    const busy = harness.request('hello').podAnswers();
-    for (let second = 0; second < 10; second++) {
-      harness.clock.advance(1_000);
-      busy.podSends(10);
-    }
-    expect([silent.responseStatus, busy.ended]).toEqual([504, false]);
-    harness.clock.advance(2_100);
-    expect(busy.outcome).toBe(Outcome.ABORTED);
-  });
-
-  it('ACT-41: traffic on a websocket does not count as writing', () => {
-    const harness = new ActivatorHarness();
-    harness.add('chat', { timeoutSeconds: 60, idleTimeoutSeconds: 2 }).setPods(['10.0.0.1:1']);
-    const socket = harness.request('chat').podAnswers(101);
-    harness.clock.advance(1_500);
-    socket.podSends(100);
-    harness.clock.advance(1_000);
-    expect(socket.outcome).toBe(Outcome.ABORTED);
-  });
-
-  it('an ended request leaves no deadline behind', () => {
-    const harness = new ActivatorHarness();
-    harness.add('hello').setPods(['10.0.0.1:1']);
-    harness.request('hello').finish();
-    expect(harness.deadlines.size).toBe(0);
-  });
-});
-
-describe('a wake that fails', () => {
-  const failed = (name: string) =>
-    readRevisionSettings(
-      revision(name, {}, [
-        { type: 'ContainerHealthy', status: 'False', reason: 'ExitCode1', message: 'boom' },
-      ]),
-    );
-
-  it('tells everybody waiting why, at once', () => {
-    const harness = new ActivatorHarness();
-    const throttler = harness.add('hello');
-    const waiting = [1, 2, 3].map(() => harness.request('hello'));
-    throttler.update(failed('hello'));
-    expect(waiting.map((exchange) => exchange.responseStatus)).toEqual([503, 503, 503]);
-    expect(waiting[0]?.body).toBe('revision default/hello cannot start: ExitCode1: boom\n');
-    expect(throttler.waiting).toBe(0);
-  });
-
-  it('is no reason to fail requests while a pod serves', () => {
-    const harness = new ActivatorHarness();
-    const throttler = harness.add('hello', { containerConcurrency: 1 });
-    throttler.setPods(['10.0.0.1:1']);
-    const [running, waiting] = [harness.request('hello'), harness.request('hello')];
-    throttler.update(failed('hello'));
-    harness.clock.advance(FAILED_WAKE_GRACE_MS * 2);
-    expect([running.ended, waiting.ended]).toEqual([false, false]);
-  });
-
-  it('known before the request arrives leaves a new start some time to succeed', async () => {
-    const harness = new ActivatorHarness();
-    const throttler = harness.add('hello');
-    throttler.update(failed('hello'));
-    const hopeful = harness.request('hello');
-    expect(harness.sink.summary).toEqual(['hello(1,1)']);
-    throttler.setPods(['10.0.0.1:1']);
-    await settle(2);
-    expect(hopeful.forwards.length).toBe(1);
-    throttler.setPods([]);
-    const hopeless = harness.request('hello');
-    harness.clock.advance(FAILED_WAKE_GRACE_MS);
-    expect(hopeless.responseStatus).toBe(503);
-  });
-});
-
-describe('counting', () => {
-  it('ACT-125: a timed out request counts until its end, an answered one once', () => {
-    const harness = new ActivatorHarness();
-    harness.add('hello').setPods(['10.0.0.1:1']);
-    const exchange = harness.request('hello');
-    exchange.podFails(FailureCode.CLOSED, true, 'EOF');
-    harness.clock.advance(1_000);
-    harness.reporter.report();
-    expect(harness.sink.summary).toEqual(['hello(1,1)', 'hello(0,0)']);
-    expect(harness.reporter.trackedCount).toBe(0);
   });
 });

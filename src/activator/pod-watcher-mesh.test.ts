@@ -22,7 +22,7 @@ describe('mesh mode auto (ACT-98)', () => {
     expect(emitted).toEqual([`${C} <- ${P}`]);
   });
 
-  it('the ClusterIP is asked again until it answers', () => {
+  it('ACT-90: the ClusterIP is asked again until it answers', () => {
     const { clock, prober, emitted, update } = watch({ service: service() });
     update([P]);
     prober.answer(P, UNREACHABLE);
@@ -180,7 +180,7 @@ describe('mesh mode disabled (ACT-97, ACT-99)', () => {
     expect(emitted).toEqual([P, `${P} ${Q}`]);
   });
 
-  it('a pod that is not ready and fails is no reason for the ClusterIP', () => {
+  it('ACT-87: a pod that is not ready and fails is no reason for the ClusterIP', () => {
     const { clock, prober, emitted, update } = watch({ meshMode: 'disabled', service: service() });
     update([], [P]);
     prober.answer(P, NOT_READY);

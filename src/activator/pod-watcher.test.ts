@@ -9,7 +9,7 @@ const [A, B] = ['127.0.0.1:1', '127.0.0.2:1'] as const;
 const FAR = '10.0.0.1:1';
 
 describe('pod watcher', () => {
-  it('asks every listed pod at once, ready or not', () => {
+  it('ACT-81, ACT-82: asks every listed pod at once, ready or not', () => {
     const { prober, update } = watch();
     update([A], [B]);
     expect(prober.asked).toEqual([A, B]);
@@ -95,7 +95,7 @@ describe('pod watcher', () => {
     expect(prober.asked).toEqual([A, B]);
   });
 
-  it('ACT-101: a pod that leaves the list stops counting at once', () => {
+  it('ACT-84, ACT-101: a pod that leaves the list stops counting at once, the last one too', () => {
     const { prober, emitted, update } = watch();
     update([A, B]);
     prober.answer(A, ProbeOutcome.READY);
@@ -105,7 +105,7 @@ describe('pod watcher', () => {
     expect(emitted).toEqual([A, `${A} ${B}`, B, '']);
   });
 
-  it('ACT-85: a pod that became unready has to answer again', () => {
+  it('ACT-85, ACT-92: a pod that became unready has to answer again, once', () => {
     const { prober, emitted, update } = watch();
     update([A]);
     prober.answer(A, ProbeOutcome.READY);
@@ -146,7 +146,7 @@ describe('pod watcher', () => {
     expect(clock.pendingCount).toBe(0);
   });
 
-  it('ACT-98: a stopped watcher is silent', () => {
+  it('ACT-98, ACT-103: a stopped watcher is silent', () => {
     const { prober, emitted, watcher, update } = watch();
     update([A]);
     watcher.stop();

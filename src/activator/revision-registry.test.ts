@@ -21,9 +21,11 @@ import { FakeUpstreams, revision, settle } from './testing/harness.ts';
 /** Pods answer at once, except those named. */
 class InstantProber implements PodProber {
   readonly silent = new Set<string>();
+  readonly outcomes = new Map<string, ProbeOutcome>();
 
   probe(dest: string, _timeoutMs: number, done: (outcome: ProbeOutcome) => void) {
-    if (!this.silent.has(dest)) queueMicrotask(() => done(ProbeOutcome.READY));
+    const outcome = this.outcomes.get(dest) ?? ProbeOutcome.READY;
+    if (!this.silent.has(dest)) queueMicrotask(() => done(outcome));
     return { cancel: () => undefined };
   }
 
@@ -37,12 +39,14 @@ class InstantProber implements PodProber {
 let client: MemoryClient;
 let registry: RevisionRegistry;
 let prober: InstantProber;
+let upstreams: FakeUpstreams;
 let stop: () => Promise<void>;
 
 beforeEach(async () => {
   const clock = new FakeClock();
   client = new MemoryClient({ clock });
   prober = new InstantProber();
+  upstreams = new FakeUpstreams();
   const informers = createInformerFactory(client, {
     clock,
     logger: silentLogger,
@@ -52,7 +56,7 @@ beforeEach(async () => {
     revisions: informers.informer<Revision>(RevisionKind),
     endpoints: informers.informer<Endpoints>(EndpointsKind),
     services: informers.informer<CoreService>(CoreServiceKind),
-    upstreams: new FakeUpstreams(),
+    upstreams,
     prober,
     clock,
     logger: silentLogger,
@@ -81,6 +85,13 @@ const endpoints = (name: string, type: 'Private' | 'Public', ready: string[]): E
     },
   },
   subsets: [{ addresses: ready.map((ip) => ({ ip })), ports: [{ name: 'http', port: 8012 }] }],
+});
+
+const privateService = (clusterIP: string): CoreService => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { ...endpoints('hello', 'Private', []).metadata },
+  spec: { clusterIP, ports: [{ name: 'http', port: 80 }] },
 });
 
 async function create(...objects: (Revision | Endpoints)[]): Promise<void> {
@@ -156,6 +167,45 @@ describe('revision registry', () => {
     await create({ ...revision('hello', { containerConcurrency: 3 }) });
     expect(registry.find('default', 'hello')).not.toBe(before);
     expect(registry.find('default', 'hello')?.capacity).toBe(3);
+  });
+
+  it('ACT-45: of two changes the later one holds', async () => {
+    await create(revision('hello', { containerConcurrency: 1 }));
+    const listed = endpoints('hello', 'Private', ['10.0.0.1']);
+    const stored = await client.create<Endpoints>(EndpointsKind, listed);
+    const { subsets = [] } = endpoints('hello', 'Private', ['10.0.0.2', '10.0.0.3']);
+    await client.update<Endpoints>(EndpointsKind, { ...stored, subsets });
+    await settle(10);
+    expect(registry.find('default', 'hello')?.capacity).toBe(2);
+  });
+
+  it('ACT-44: what a deleted revision had idle is given up', async () => {
+    await create(revision('hello'), endpoints('hello', 'Private', ['10.0.0.1']));
+    const known = upstreams.at('10.0.0.1', 8012);
+    await client.delete(RevisionKind, { namespace: 'default', name: 'hello' });
+    await settle(10);
+    expect(upstreams.at('10.0.0.1', 8012)).not.toBe(known);
+  });
+
+  it('ACT-88, ACT-91: pods nobody can reach are left to the ClusterIP', async () => {
+    prober.outcomes.set('10.0.0.1:8012', ProbeOutcome.NOT_READY);
+    await create(
+      revision('hello', { containerConcurrency: 5 }),
+      endpoints('hello', 'Private', ['10.0.0.1']),
+    );
+    const throttler = registry.find('default', 'hello');
+    expect(throttler?.hasPods).toBe(false);
+    await client.create<CoreService>(CoreServiceKind, privateService('10.96.0.1'));
+    await settle(10);
+    expect([throttler?.capacity, throttler?.choosePod()?.dest]).toEqual([5, '10.96.0.1:80']);
+  });
+
+  it('ACT-88: a Service without address or port is none', async () => {
+    prober.outcomes.set('10.0.0.1:8012', ProbeOutcome.NOT_READY);
+    await create(revision('hello'), endpoints('hello', 'Private', ['10.0.0.1']));
+    await client.create<CoreService>(CoreServiceKind, privateService('None'));
+    await settle(10);
+    expect(registry.find('default', 'hello')?.hasPods).toBe(false);
   });
 
   it('a pod that took nothing is out until it answers a probe again', async () => {
