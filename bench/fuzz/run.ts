@@ -1,5 +1,5 @@
-// `npm run fuzz -- http1 [--seconds N] [--cases N] [--seed N]`: fuzzes our HTTP/1.1 codec against
-// llhttp. The fuzzer runs in a worker thread; this thread watches that it gets on, by the processor
+// `npm run fuzz -- http1|http2 [--seconds N] [--cases N] [--seed N]`: fuzzes our HTTP/1.1 codec against
+// llhttp, or our HTTP/2 server connection against itself and the RFC (http2.ts). The fuzzer runs in a worker thread; this thread watches that it gets on, by the processor
 // time one case takes, so a codec that never returns is found, too. Exits with 1 and the smallest
 // failing message when something is wrong.
 
@@ -8,6 +8,8 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { systemClock } from '../../src/clock/clock.ts';
 import { shown, type Tally } from './findings.ts';
 import { describeCase, type FuzzReport, fuzzHttp1 } from './http1.ts';
+import { fuzzHttp2, type Http2FuzzReport } from './http2.ts';
+import { MAX_HTTP2_BYTES } from './http2-messages.ts';
 import { MAX_CASE_BYTES } from './mutate.ts';
 
 const DEFAULT_SECONDS = 60;
@@ -21,7 +23,11 @@ const CASES = 0;
 const LENGTH = 1;
 const CELL_BYTES = 8;
 
+const TARGETS = ['http1', 'http2'] as const;
+type FuzzTarget = (typeof TARGETS)[number];
+
 interface Orders {
+  target: FuzzTarget;
   seed: number;
   seconds: number;
   maxCases: number;
@@ -29,19 +35,23 @@ interface Orders {
 }
 
 /** The worker's side: fuzz, leaving the current message where the watcher finds it. */
-function work({ seed, seconds, maxCases, shared }: Orders): boolean {
+async function work({ target, seed, seconds, maxCases, shared }: Orders): Promise<boolean> {
   const cells = new Int32Array(shared, 0, 2);
   const current = new Uint8Array(shared, CELL_BYTES);
   const startMs = systemClock.monotonicMs();
-  const report = fuzzHttp1({
-    seed,
-    mayGoOn: (cases) => cases < maxCases && systemClock.monotonicMs() - startMs < seconds * 1_000,
-    onCase: ({ bytes }) => {
-      current.set(bytes);
-      Atomics.store(cells, LENGTH, bytes.length);
-      Atomics.add(cells, CASES, 1);
-    },
-  });
+  const mayGoOn = (cases: number): boolean =>
+    cases < maxCases && systemClock.monotonicMs() - startMs < seconds * 1_000;
+  const onBytes = (bytes: Uint8Array): void => {
+    current.set(bytes);
+    Atomics.store(cells, LENGTH, bytes.length);
+    Atomics.add(cells, CASES, 1);
+  };
+  if (target === 'http2') {
+    const report = await fuzzHttp2({ seed, mayGoOn, onCase: onBytes });
+    printHttp2(report, seed, systemClock.monotonicMs() - startMs);
+    return report.failure === null;
+  }
+  const report = fuzzHttp1({ seed, mayGoOn, onCase: ({ bytes }) => onBytes(bytes) });
   print(report, seed, systemClock.monotonicMs() - startMs);
   return report.failure === null;
 }
@@ -65,7 +75,9 @@ function superintend(orders: Orders): Promise<boolean> {
         void worker.terminate();
         const length = Atomics.load(cells, LENGTH);
         const message = Buffer.from(new Uint8Array(orders.shared, CELL_BYTES, length));
-        console.log(`http1: FAILED (hang) seed ${orders.seed}, case ${cases}: ${shown(message)}`);
+        console.log(
+          `${orders.target}: FAILED (hang) seed ${orders.seed}, case ${cases}: ${shown(message)}`,
+        );
         resolve(false);
       }
     });
@@ -105,6 +117,20 @@ function print(report: FuzzReport, seed: number, tookMs: number): void {
   console.log(`http1: FAILED (${failure.violation.kind}) ${failure.violation.detail}`);
 }
 
+function printHttp2(report: Http2FuzzReport, seed: number, tookMs: number): void {
+  const { cases, runs, requests, clean, failure } = report;
+  const perSecond = Math.round((cases * 1_000) / tookMs);
+  console.log(`seed ${seed}: ${cases} cases, ${perSecond} cases/s, ${runs} readings`);
+  console.log(`${requests} requests reached a role, ${clean} connections ended without an error`);
+  if (failure === null) {
+    console.log('http2: the same however it is cut, no crash, no hang');
+    return;
+  }
+  console.log(`found as ${shown(failure.found)}`);
+  console.log(`smallest ${shown(failure.smallest)}`);
+  console.log(`http2: FAILED (${failure.violation.kind}) ${failure.violation.detail}`);
+}
+
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -115,20 +141,21 @@ async function main(): Promise<number> {
     },
   });
   const [seed, seconds, maxCases] = [values.seed, values.seconds, values.cases].map(Number);
-  const isUsable = positionals.join() === 'http1' && seed! >= 0 && seconds! > 0 && maxCases! > 0;
-  if (!isUsable) {
-    console.error('fuzz http1 [--seconds N] [--cases N] [--seed N]');
+  const target = TARGETS.find((name) => name === positionals.join());
+  if (target === undefined || !(seed! >= 0 && seconds! > 0 && maxCases! > 0)) {
+    console.error('fuzz http1|http2 [--seconds N] [--cases N] [--seed N]');
     return EXIT_USAGE;
   }
   const orders: Orders = {
+    target,
     seed: seed! % (MAX_SEED + 1),
     seconds: seconds!,
     maxCases: maxCases!,
-    shared: new SharedArrayBuffer(CELL_BYTES + MAX_CASE_BYTES),
+    shared: new SharedArrayBuffer(CELL_BYTES + Math.max(MAX_CASE_BYTES, MAX_HTTP2_BYTES)),
   };
-  console.log(`http1: seed ${orders.seed}, ${orders.seconds} s`);
+  console.log(`${target}: seed ${orders.seed}, ${orders.seconds} s`);
   return (await superintend(orders)) ? 0 : 1;
 }
 
 if (isMainThread) process.exitCode = await main();
-else parentPort?.postMessage(work(workerData as Orders));
+else parentPort?.postMessage(await work(workerData as Orders));
