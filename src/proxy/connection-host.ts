@@ -17,6 +17,8 @@ export interface ConnectionHost {
   readonly clock: Clock;
   readonly date: DateLine;
   readonly isDraining: boolean;
+  /** Connections are inside of TLS. */
+  readonly isSecure?: boolean;
   /** Null or absent where HTTP/2 is not served. */
   readonly http2?: Http2Acceptor | null;
   /** Told of clients nothing is read from for a while. */

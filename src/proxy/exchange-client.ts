@@ -27,7 +27,11 @@ export interface ClientAnswer {
 }
 
 export interface ExchangeClient {
-  readonly host: { readonly isDraining: boolean; readonly date: { get(): string } };
+  readonly host: {
+    readonly isDraining: boolean;
+    readonly isSecure?: boolean;
+    readonly date: { get(): string };
+  };
   readonly handler: ExchangeHandler;
   readonly clock: Clock;
   readonly peerAddress: string;

@@ -94,6 +94,10 @@ export class Http2Exchange
       : null;
   }
 
+  get isSecure(): boolean {
+    return this.#connection.host.isSecure;
+  }
+
   header(name: string): string {
     return firstValue(this.raw, name);
   }

@@ -84,6 +84,10 @@ export class NetExchange implements Exchange, UpstreamCaller {
   get httpVersion(): 10 | 11 {
     return this.minorVersion === 0 ? 10 : 11;
   }
+  get isSecure(): boolean {
+    return this.#connection.host.isSecure === true;
+  }
+
   header(name: string): string {
     return this.#connection.exchange === this ? this.#head.fields.value(name) : '';
   }

@@ -21,6 +21,8 @@ export interface NetServerDeps {
   logger: Logger;
   /** Serves connections that begin with the preface of HTTP/2; without it they get 505. */
   http2?: Http2Acceptor;
+  /** Connections are inside of TLS. Default false. */
+  isSecure?: boolean;
 }
 
 /** An HttpServer that also serves connections accepted elsewhere (TLS, protocol sniffing). */
@@ -39,6 +41,7 @@ class NetServer implements NetHttpServer, ConnectionHost {
   readonly date: DateLine;
   readonly departures: DepartureWatch;
   readonly http2: Http2Acceptor | null;
+  readonly isSecure: boolean;
   isDraining = false;
   tick = 0;
   #rejected = 0;
@@ -56,6 +59,7 @@ class NetServer implements NetHttpServer, ConnectionHost {
     this.date = new DateLine(deps.clock);
     this.#logger = deps.logger;
     this.http2 = deps.http2 ?? null;
+    this.isSecure = deps.isSecure ?? false;
     this.departures = new DepartureWatch(deps.clock);
     this.#server = createServer(
       {

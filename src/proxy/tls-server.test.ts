@@ -88,13 +88,14 @@ const HELLO = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello';
 
 describe('TlsServer', () => {
   it('QP-161: http/1.1 by ALPN, and without ALPN, reaches the HTTP/1 codec', async () => {
-    const { port } = await start(await http1App(HELLO));
+    const { port, handler } = await start(await http1App(HELLO));
     for (const ALPNProtocols of [['http/1.1'], undefined]) {
       const socket = await dial(port, { ALPNProtocols });
       const client = new RawSocket(socket);
       client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
       await client.untilReceived('hello');
     }
+    expect(handler.exchanges.map((one) => one.isSecure)).toEqual([true, true]);
   });
 
   it('QP-59, QP-161: h2 by ALPN reaches the application as h2c', async () => {
@@ -103,12 +104,13 @@ describe('TlsServer', () => {
       stream.end('hello');
     });
     cleanups.push(() => app.close());
-    const { port } = await start(await app.listen());
+    const { port, handler } = await start(await app.listen());
     const session = connectHttp2(`https://127.0.0.1:${port}`, { ca: authority.certificatePem });
     cleanups.push(() => session.destroy());
     const answer = await answerOf(session.request({ ':path': '/' }));
     expect(answer).toMatchObject({ status: 200, body: 'hello' });
     expect(session.alpnProtocol).toBe('h2');
+    expect(handler.exchanges[0]?.isSecure).toBe(true);
   });
 
   it('QP-4: plain HTTP is answered and closed', async () => {

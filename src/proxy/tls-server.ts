@@ -53,7 +53,13 @@ export class TlsServer implements HttpServer {
     this.#deps = deps;
     const { headTimeoutMs } = limits;
     this.#http2 = new Http2Server(handler, { clock, logger, headTimeoutMs, isSecure: true });
-    this.#net = createNetServer(handler, { limits, clock, logger, http2: this.#http2 });
+    this.#net = createNetServer(handler, {
+      limits,
+      clock,
+      logger,
+      http2: this.#http2,
+      isSecure: true,
+    });
     this.#listener = createServer(
       {
         allowHalfOpen: true,

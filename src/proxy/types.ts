@@ -85,6 +85,8 @@ export interface Exchange {
   /** Peer address without port. */
   readonly remoteAddress: string;
   readonly remotePort: number;
+  /** The client speaks TLS to us; absent = it does not. */
+  readonly isSecure?: boolean;
   /** First line of that header, trimmed; '' when absent. `name` is lower-case. */
   header(name: string): string;
   /** Every header line in order, repeated names included, as sent but for trimming. Cold path. */

@@ -191,6 +191,18 @@ describe('metrics', () => {
     );
   });
 
+  it('QP-143: the scheme of the server series is what the client spoke, the app gets http', () => {
+    const { page, send, spans } = observe();
+    const exchange = send({ isSecure: true });
+    exchange.appAnswers(200);
+    exchange.appEnds();
+    expect(page()).toMatch(/http_server_request_duration_seconds_count\{.*url_scheme="https"\} 1/);
+    expect(page()).toMatch(/http_client_request_duration_seconds_count\{.*url_scheme="http"\} 1/);
+    expect(page()).not.toContain('http_request_method="_OTHER"');
+    const served = spans.find(({ attributes }) => attributes.some(([name]) => name === 'url.path'));
+    expect(Object.fromEntries(served!.attributes)).toMatchObject({ 'url.scheme': 'https' });
+  });
+
   it('QP-143: a failure has an error type instead of a status', () => {
     const { page, send } = observe();
     send().appFails(REFUSED);

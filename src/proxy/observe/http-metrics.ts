@@ -52,6 +52,9 @@ export interface SentRequest {
   readonly failure: string;
 }
 
+/** Bit of a series' key: the client spoke TLS. */
+const SECURE = 1 << 29;
+
 export class HttpMetrics {
   /** What every series carries besides. */
   readonly #labels: Labels;
@@ -75,7 +78,8 @@ export class HttpMetrics {
     durationMs: number,
   ): void {
     const host = this.#hosts.numberOf(exchange.host);
-    const cells = this.#server.at((this.#requestKey(exchange, status, tag) << 6) | host);
+    const secure = exchange.isSecure === true ? SECURE : 0;
+    const cells = this.#server.at(secure | (this.#requestKey(exchange, status, tag) << 6) | host);
     observe(cells, 0, DURATIONS, durationMs / 1000);
     observe(cells, SECOND_AT, SIZES, exchange.requestBytes);
     observe(cells, THIRD_AT, SIZES, responseBytes);
@@ -116,14 +120,14 @@ export class HttpMetrics {
     const tag = this.#tags.nameOf((request >> 2) & 0x3f);
     const [address, port] = splitHost(hosts.nameOf(key & 0x3f));
     return [
-      ['http.request.method', METHODS[request >> 19] ?? '_OTHER'],
+      ['http.request.method', METHODS[(request >> 19) & 15] ?? '_OTHER'],
       code < FIRST_ERROR
         ? ['http.response.status_code', code]
         : ['error.type', this.#errors.nameOf(code - FIRST_ERROR)],
       ...(tag === '' ? [] : [['kn.route.tag', tag] as const]),
       ['network.protocol.name', 'http'],
       ['network.protocol.version', VERSIONS[request & 3] ?? ''],
-      ['url.scheme', 'http'],
+      ['url.scheme', (key & SECURE) === 0 ? 'http' : 'https'],
       ['server.address', address],
       ...(port === '' ? [] : [['server.port', Number(port)] as const]),
       ...this.#labels,

@@ -134,7 +134,7 @@ export function serverAttributes(
   const forwardedFor = exchange.header('x-forwarded-for').split(',', 1)[0]!.trim();
   const attributes: Labels = [
     ['http.request.method', exchange.method],
-    ['url.scheme', 'http'],
+    ['url.scheme', exchange.isSecure === true ? 'https' : 'http'],
     ['url.path', pathOf(exchange.target)],
     ['server.address', address],
     ...(port === '' ? [] : [['server.port', Number(port)] as const]),

@@ -24,6 +24,8 @@ export class FakeExchange implements Exchange {
   /** What the client received as head lines and body, when answered locally. */
   headerLines = '';
   body = '';
+  /** Lines added to the answer's head, whoever gave it. */
+  addedLines = '';
   outcome: Outcome | null = null;
   /** Every forward, oldest first. */
   readonly forwards: { upstream: Upstream; edits: HeaderEdits }[] = [];
@@ -77,8 +79,8 @@ export class FakeExchange implements Exchange {
     this.#end(Outcome.ABORTED);
   }
 
-  addResponseHeaders(): void {
-    throw new Error('not used by these roles');
+  addResponseHeaders(lines: string): void {
+    this.addedLines += lines;
   }
 
   /** The pod answers with a head only; `finish` completes it. */

@@ -16,6 +16,7 @@ export interface FakeRequest {
   method?: string;
   target?: string;
   isUpgrade?: boolean;
+  isSecure?: boolean;
   host?: string;
 }
 
@@ -29,6 +30,7 @@ export class ScriptedExchange implements Exchange {
   readonly isUpgrade: boolean;
   readonly remoteAddress = '10.0.0.9';
   readonly remotePort = 40_000;
+  readonly isSecure: boolean;
   readonly requestBytes = 0;
   responseStarted = false;
   responseStatus = 0;
@@ -51,6 +53,7 @@ export class ScriptedExchange implements Exchange {
     this.method = request.method ?? 'GET';
     this.target = request.target ?? '/';
     this.isUpgrade = request.isUpgrade ?? false;
+    this.isSecure = request.isSecure ?? false;
     this.host = request.host ?? 'hello.example.com';
   }
 
