@@ -2,7 +2,7 @@
 // many Services at zero, woken one by one or together.
 
 import { rmSync } from 'node:fs';
-import { ConfigMap, KnativeService } from '../../src/api/kinds.ts';
+import { KnativeService } from '../../src/api/kinds.ts';
 import { WAKE_PHASES, type WakePhase } from '../../src/telemetry/wake.ts';
 import {
   type AnyObject,
@@ -19,8 +19,6 @@ import {
 const ANNOTATIONS = {
   // Requests go through the activator also when there is capacity to spare.
   'autoscaling.knative.dev/target-burst-capacity': '-1',
-  // One start to be Ready; from then on it sleeps.
-  'autoscaling.knative.dev/initial-scale': '0',
 };
 
 export class Subject {
@@ -80,11 +78,6 @@ export class Subject {
 
   async #deploy(count: number): Promise<void> {
     const { client } = this.#pilotlight;
-    await client.patch(
-      ConfigMap,
-      { namespace: 'knative-serving', name: 'config-autoscaler' },
-      { type: 'merge', body: { data: { 'allow-zero-initial-scale': 'true' } } },
-    );
     for (let index = 0; index < count; index += 1) {
       const name = `cold-${index}`;
       await client.create(
@@ -105,7 +98,7 @@ export class Subject {
           await client.get<AnyObject>(KnativeService, { namespace: 'default', name }),
           'Ready',
         ).status === 'True',
-      30_000,
+      60_000,
       () => this.#pilotlight.tail(),
     );
   }

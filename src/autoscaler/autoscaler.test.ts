@@ -137,6 +137,10 @@ describe('to zero and back', () => {
     const scaled = world.client.calls.find((call) => call.subresource === 'scale');
     expect(scaled?.body).toEqual([{ op: 'add', path: '/spec/replicas', value: 1 }]);
     await world.settle();
+    // What is said of it follows a tenth of a second behind, or with the first ready pod.
+    expect(await world.condition('hello', 'Active')).toBe('False NoTraffic');
+    world.clock.advance(100);
+    await world.settle();
     expect(await world.condition('hello', 'Active')).toBe('Unknown Queued');
     const phases = world.logs.filter((line) => line.message === 'wake phase');
     expect(phases.slice(-2).map((line) => line.phase)).toEqual(['decided', 'scaled']);

@@ -39,7 +39,10 @@ import { type MeshSettings, scrapeRevision } from './scraper.ts';
 import { StatIngest } from './stat-ingest.ts';
 import { WakeNotices } from './wake-notices.ts';
 
-/** A poked revision gets its full pass after so long even if the scale patch is not answered. */
+/**
+ * A poked revision gets its full pass after so long, or when its first pod is ready, whichever is
+ * earlier: what the pass says of the time in between would only compete with the start of the pod.
+ */
 const LATEST_PASS_MS = 100;
 /** Revisions in one overview; those made last are left out and only counted. */
 const MAX_OVERVIEW_ROWS = 10_000;
@@ -55,6 +58,8 @@ export interface AutoscalerOptions {
   resolveService: ResolveService;
   /** null = decide on this thread only. */
   pool: DecisionPool | null;
+  /** How long a key rests between two passes, in ms. Default 0. */
+  restMs?: number;
   /** What several autoscalers share; absent = this is the only one. */
   group?: AutoscalerGroup;
   /** Goes to the activators that asked for it (wake-notice.ts). */
@@ -300,12 +305,11 @@ export class Autoscaler {
     logWakePhase(logger, clock, key, 'decided');
   }
 
-  /**
-   * The full pass would compete with the scale patch for this thread and the API: it comes after.
-   */
+  /** The scale before anything else; a full pass at once only if that could not be written. */
   #scaleFirst(key: string): void {
-    const pass = (): void => this.#podAutoscalers.enqueue(key);
-    void this.#reconciler.scaleNow(key).then(pass);
+    void this.#reconciler.scaleNow(key).then((isDone) => {
+      if (!isDone) this.#podAutoscalers.enqueue(key);
+    });
     this.#podAutoscalers.enqueueAfter(key, LATEST_PASS_MS);
   }
 
@@ -331,7 +335,7 @@ export class Autoscaler {
       informers.informer(kinds.ServerlessService).onChange(owned),
       informers.informer(kinds.Metric).onChange(owned),
       informers.informer(kinds.Metric).onChange(self((key) => this.#metrics.enqueue(key))),
-      pods.onChange((key) => {
+      pods.onReadyChange((key) => {
         this.#deciders.podsChanged(key);
         enqueue(key);
       }),

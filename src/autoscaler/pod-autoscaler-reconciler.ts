@@ -93,17 +93,21 @@ export class PodAutoscalerReconciler implements Reconciler {
     return requeueAfterMs === undefined ? undefined : { requeueAfterMs };
   }
 
-  /** AS-155: the scale of a poked revision, before anything else. Failures leave it to the pass. */
-  async scaleNow(key: string): Promise<void> {
+  /**
+   * AS-155: the scale of a poked revision, before anything else. False = it is left to the pass.
+   */
+  async scaleNow(key: string): Promise<boolean> {
     const pa = this.#deps.lister.getByKey(key);
     const decider = this.#deps.deciders.get(key);
-    if (pa === undefined || decider === undefined || decider.recommendation <= 0) return;
+    if (pa === undefined || decider === undefined || decider.recommendation <= 0) return false;
     const wasInitialized = findCondition(pa, SCALE_TARGET_INITIALIZED)?.status === 'True';
     const wanted = boundScale(decider.recommendation, this.#settings(pa), wasInitialized);
     try {
       await this.#deps.targets.scale(pa, wanted);
+      return true;
     } catch (error) {
       this.#deps.logger.warn({ error, revision: key }, 'cannot scale at once');
+      return false;
     }
   }
 

@@ -26,6 +26,12 @@ export function isPodReady(pod: Pod): boolean {
   return pod.status?.phase === 'Running' && findCondition(pod, READY)?.status === 'True';
 }
 
+/** The revision whose ready pods include this one. */
+function readyKeyOf(pod: Pod): string | undefined {
+  const isCounted = pod.metadata.deletionTimestamp === undefined && isPodReady(pod);
+  return isCounted ? revisionKeyOf(pod) : undefined;
+}
+
 /** AS-78. */
 export function countPods(pods: readonly Pod[]): PodCounts {
   const counts: PodCounts = { ready: 0, notReady: 0, pending: 0, terminating: 0 };
@@ -68,12 +74,14 @@ export class PodCounter {
     return this.#informer.hasSynced() ? this.counts(key).ready : -1;
   }
 
-  /** Calls `handler` with the revision of every pod that comes, goes or changes. */
-  onChange(handler: (key: string) => void): () => void {
+  /** Calls `handler` with the revision of every pod that starts or stops being counted as ready. */
+  onReadyChange(handler: (key: string) => void): () => void {
     return this.#informer.onChange((current, previous) => {
-      const pod = current ?? previous;
-      const key = pod === null ? undefined : revisionKeyOf(pod);
-      if (key !== undefined) handler(key);
+      const before = previous === null ? undefined : readyKeyOf(previous);
+      const now = current === null ? undefined : readyKeyOf(current);
+      if (before === now) return;
+      if (before !== undefined) handler(before);
+      if (now !== undefined) handler(now);
     });
   }
 }

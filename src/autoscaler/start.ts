@@ -31,6 +31,8 @@ export interface AutoscalerStartOptions {
   resolveService: ResolveService;
   /** Threads for ticks of more than 1,000 revisions; they start with the first such tick. */
   decisionThreads?: number;
+  /** How long a PodAutoscaler rests between two passes, in ms. Default 0. */
+  restMs?: number;
   /** What several autoscalers share; absent = this is the only one. */
   group?: AutoscalerGroup;
   /** AS-186; absent = metrics are neither served nor pushed, whatever config-observability says. */

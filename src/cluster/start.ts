@@ -35,6 +35,8 @@ export interface ClusterOptions {
   nodeName?: string;
   /** What pods use, for HorizontalPodAutoscalers; absent leaves those to others. */
   podUsage?: PodUsageSource;
+  /** How long a Deployment rests between two passes, in ms. Default 0. */
+  restMs?: number;
 }
 
 export interface Cluster {
@@ -68,6 +70,7 @@ export function startCluster(options: ClusterOptions): Cluster {
         deployments,
         pods,
       }),
+      options.restMs,
     ),
     run(
       options,
@@ -117,9 +120,10 @@ function run(
   name: string,
   needs: readonly { whenSynced(): Promise<void> }[],
   reconciler: WatchingReconciler,
+  restMs = 0,
 ): Controller {
   const { clock, logger, random } = options;
-  const controller = new Controller({ name, reconciler, clock, logger, random });
+  const controller = new Controller({ name, reconciler, restMs, clock, logger, random });
   reconciler.watch((key) => controller.enqueue(key));
   void Promise.all(needs.map((informer) => informer.whenSynced())).then(() => controller.start());
   return controller;

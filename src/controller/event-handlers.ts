@@ -40,7 +40,7 @@ export function enqueueChange<T extends KubeObject>(controller: Controller): Cha
 }
 
 export function enqueueOwner<T extends KubeObject>(
-  controller: Controller,
+  controller: Pick<Controller, 'enqueue'>,
   ownerKind: string,
 ): ChangeHandler<T> {
   return (current, previous) => {

@@ -60,6 +60,8 @@ export interface ControllerRoleOptions {
   digests?: DigestResolver;
   /** Whether the API has Image objects and something that reads them (CP-190). */
   hasImageCaches?: boolean;
+  /** How long a Revision rests between two passes, in ms. Default 0. */
+  restMs?: number;
   /** Whether the API has cert-manager's kinds and the config asked for TLS at the start (CP-2). */
   hasCertManager?: boolean;
 }
@@ -97,6 +99,7 @@ class Wiring {
   readonly config: ConfigStore;
   readonly #context: ControllerContext;
   readonly #leadership: Leadership;
+  readonly #restMs: number;
   readonly #loops: Loop[] = [];
   readonly #removers: (() => void)[] = [];
   /** Everything read here, the config maps included. */
@@ -105,6 +108,7 @@ class Wiring {
   constructor(options: ControllerRoleOptions) {
     this.config = new ConfigStore(options);
     this.#leadership = options.leadership ?? soleLeadership();
+    this.#restMs = options.restMs ?? 0;
     const { digests = null, hasImageCaches = false } = options;
     this.#context = { ...options, config: this.config, digests, hasImageCaches };
   }
@@ -135,10 +139,12 @@ class Wiring {
   wireRevisions(): void {
     const tracker = new ReferenceTracker();
     const made = createRevisionReconciler(this.#context, tracker);
-    const revisions = this.#loop('revision', kinds.Revision, made);
+    const revisions = this.#loop('revision', kinds.Revision, made, this.#restMs);
     this.#watch<Revision>(kinds.Revision, enqueueChange(revisions));
-    this.#watch<Deployment>(kinds.Deployment, enqueueOwner(revisions, 'Revision'));
-    this.#watch<PodAutoscaler>(kinds.PodAutoscaler, enqueueOwner(revisions, 'Revision'));
+    // What a wake changes in both only shows in the status; it may wait behind the pod's start.
+    const echo = { enqueue: (key: string): void => revisions.enqueueEcho(key) };
+    this.#watch<Deployment>(kinds.Deployment, enqueueOwner(echo, 'Revision'));
+    this.#watch<PodAutoscaler>(kinds.PodAutoscaler, enqueueOwner(echo, 'Revision'));
     this.#watch<Pod>(kinds.Pod, enqueueFailingPod(revisions));
     const certificateKey = ({ metadata }: KubeObject): string =>
       `Certificate/${joinKey(metadata.namespace, metadata.name)}`;
@@ -259,14 +265,14 @@ class Wiring {
   }
 
   /** `kind` is what the keys of the loop are of: all of it is looked at when leadership is gained. */
-  #loop(name: string, kind: kinds.Kind, { reconciler, recorder }: Made): Controller {
+  #loop(name: string, kind: kinds.Kind, { reconciler, recorder }: Made, restMs = 0): Controller {
     const { clock, logger, random, informers } = this.#context;
     const leadership = this.#leadership;
     const led: Reconciler = {
       reconcile: async (key) =>
         leadership.owns(name, key) ? reconciler.reconcile(key) : undefined,
     };
-    const controller = new Controller({ name, reconciler: led, clock, logger, random });
+    const controller = new Controller({ name, reconciler: led, restMs, clock, logger, random });
     const { lister } = informers.informer(kind);
     leadership.join(name, () => {
       for (const object of lister.list()) controller.enqueue(objectKey(object));

@@ -8,12 +8,13 @@ import type { Reconciler } from './types.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function setUp(reconcile: Reconciler['reconcile'], workers = 2) {
+function setUp(reconcile: Reconciler['reconcile'], workers = 2, restMs = 0) {
   const clock = new FakeClock();
   const controller = new Controller({
     name: 'test',
     reconciler: { reconcile },
     workers,
+    restMs,
     clock,
     logger: silentLogger,
     random: () => 0.5,
@@ -165,5 +166,56 @@ describe('controller', () => {
     release();
     await stopped;
     expect(seen).toEqual(['a']);
+  });
+
+  test('with a rest, the first event is answered at once and the echoes share one pass', async () => {
+    const seen: string[] = [];
+    const { clock, controller } = setUp(
+      async (key) => {
+        seen.push(key);
+        return undefined;
+      },
+      1,
+      20,
+    );
+    controller.start();
+    controller.enqueue('a');
+    await turn();
+    for (const key of ['a', 'a', 'b', 'a']) controller.enqueue(key);
+    await turn();
+    expect(seen).toEqual(['a', 'b']);
+    clock.advance(19);
+    await turn();
+    expect(seen).toEqual(['a', 'b']);
+    clock.advance(1);
+    await turn();
+    expect(seen).toEqual(['a', 'b', 'a']);
+    clock.advance(20);
+    await turn();
+    expect(seen).toHaveLength(3);
+    await controller.stop();
+  });
+
+  test('an echo waits for a rest, unless an event comes first', async () => {
+    const seen: string[] = [];
+    const { clock, controller } = setUp(
+      async (key) => {
+        seen.push(key);
+        return undefined;
+      },
+      1,
+      20,
+    );
+    controller.start();
+    controller.enqueueEcho('a');
+    controller.enqueueEcho('b');
+    await turn();
+    controller.enqueue('b');
+    await turn();
+    expect(seen).toEqual(['b']);
+    clock.advance(20);
+    await turn();
+    await turn();
+    expect(seen.slice(0, 2)).toEqual(['b', 'a']);
   });
 });

@@ -1,7 +1,9 @@
 // Runs a reconciler over a work queue: up to `workers` keys at once, each key by one worker only,
 // failures with growing back-off. Starting a pass takes a microtask after the event, never a timer,
 // because these passes lie on the path of a wake from zero; after a burst of passes the event loop
-// gets a turn, so that a thousand cached keys cannot starve the sockets.
+// gets a turn, so that a thousand cached keys cannot starve the sockets. With `restMs` a key rests
+// after its pass and the events of the meantime share the next one: the first event of a burst is
+// still answered at once, and the echoes of our own writes cost one pass together.
 // Invariants: at most `workers` passes run; an exception costs its key a retry and nothing else.
 
 import type { Clock } from '../clock/clock.ts';
@@ -23,6 +25,8 @@ export interface ControllerOptions {
   reconciler: Reconciler;
   /** Default 8. */
   workers?: number;
+  /** How long a key stays untouched after a pass, in ms. Default 0. */
+  restMs?: number;
   clock: Clock;
   logger: Logger;
   random: () => number;
@@ -32,6 +36,7 @@ export class Controller {
   readonly name: string;
   readonly #reconciler: Reconciler;
   readonly #workers: number;
+  readonly #restMs: number;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #queue: WorkQueue;
@@ -39,12 +44,15 @@ export class Controller {
   #isStopped = false;
   #isPumpQueued = false;
   #passesThisTurn = 0;
+  /** Passes under way; keys that rest do not count. */
+  #passes = 0;
   #onIdle: () => void = () => undefined;
 
   constructor(options: ControllerOptions) {
     this.name = options.name;
     this.#reconciler = options.reconciler;
     this.#workers = options.workers ?? DEFAULT_WORKERS;
+    this.#restMs = options.restMs ?? 0;
     this.#clock = options.clock;
     this.#logger = options.logger.child({ controller: options.name });
     this.#queue = new WorkQueue(options, () => this.#queuePump());
@@ -55,6 +63,12 @@ export class Controller {
     if (!this.#queue.add(key) && !this.#isStopped) {
       this.#logger.error({ key }, 'work queue is full, key dropped');
     }
+  }
+
+  /** For echoes of changes others act upon: the pass may wait for as long as a key rests. */
+  enqueueEcho(key: string): void {
+    if (this.#restMs === 0) this.enqueue(key);
+    else this.enqueueAfter(key, this.#restMs);
   }
 
   enqueueAfter(key: string, delayMs: number): void {
@@ -77,7 +91,7 @@ export class Controller {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#queue.close();
-    if (this.#queue.running === 0) return;
+    if (this.#passes === 0) return;
     await new Promise<void>((resolve) => {
       const timer = this.#clock.setTimer(STOP_LIMIT_MS, resolve);
       this.#onIdle = () => {
@@ -97,7 +111,7 @@ export class Controller {
   }
 
   #pump(): void {
-    while (this.#queue.running < this.#workers && this.#passesThisTurn < PASSES_PER_TURN) {
+    while (this.#passes < this.#workers && this.#passesThisTurn < PASSES_PER_TURN) {
       const key = this.#queue.take();
       if (key === undefined) return;
       if (this.#passesThisTurn === 0) setImmediate(() => this.#onTurn());
@@ -113,6 +127,7 @@ export class Controller {
   }
 
   async #pass(key: string): Promise<void> {
+    this.#passes += 1;
     try {
       const result = await this.#reconciler.reconcile(key);
       this.#queue.forget(key);
@@ -123,10 +138,17 @@ export class Controller {
       const delayMs = this.#queue.addRateLimited(key);
       this.#logFailure(key, error, delayMs);
     } finally {
-      this.#queue.done(key);
-      if (this.#queue.running === 0) this.#onIdle();
+      this.#passes -= 1;
+      if (this.#passes === 0) this.#onIdle();
+      if (this.#restMs === 0) this.#queue.done(key);
+      else this.#rest(key);
       if (this.#queue.size > 0) this.#queuePump();
     }
+  }
+
+  #rest(key: string): void {
+    const rested = (): void => this.#queue.done(key);
+    this.#clock.setTimer(this.#restMs, rested, { background: true });
   }
 
   /** A conflict is the normal answer to a stale cache (CP-26): no warning before it persists. */

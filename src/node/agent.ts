@@ -28,6 +28,8 @@ export interface NodeAgentOptions {
   random: () => number;
   settings: PlanSettings;
   ports: PortProbe;
+  /** How long reports of a pod after its first one wait, in ms. Default 0. */
+  reportDelayMs?: number;
   /** Whether every pod can have an address of its own in 127.0.0.0/8. */
   ownAddresses: boolean;
 }
@@ -178,8 +180,9 @@ class Agent implements NodeAgent {
   }
 
   #addWorker(pod: Pod): PodWorker {
-    const { client, runtime, clock, logger, settings } = this.#options;
+    const { client, runtime, clock, logger, settings, reportDelayMs } = this.#options;
     const worker = new PodWorker(pod, {
+      reportDelayMs,
       client,
       runtime,
       clock,

@@ -34,7 +34,9 @@ export interface ContainerRunDeps {
   /** A liveness or startup probe has failed for good: stop the process so that it restarts. */
   restart(run: ContainerRun): void;
   preStop: (() => Promise<void>) | null;
+  /** A start succeeded; its facts have changed. */
   onStarted(): void;
+  /** The facts have changed in any other way. */
   onChange(): void;
 }
 
@@ -83,6 +85,11 @@ export class ContainerRun implements Terminable {
   /** Its process group; null when it is hosted or not running. */
   get pid(): number | null {
     return this.#isRunning ? this.#pid : null;
+  }
+
+  /** A start is under way; its end will be told. */
+  get isStarting(): boolean {
+    return this.#isPlanning || (this.#currentId !== null && !this.#isRunning);
   }
 
   begin(): void {
@@ -160,7 +167,6 @@ export class ContainerRun implements Terminable {
       this.#pid = pid;
       this.#markRunning(startedAtMs);
       this.#deps.onStarted();
-      this.#deps.onChange();
     } catch (error) {
       this.#currentId = null;
       if (this.#stopping) return this.#settleStop();

@@ -1,6 +1,8 @@
 // Sends what the agent knows about one pod to the API: one request at a time, always the newest
 // state, nothing when nothing changed. A pod that is gone ends the matter; any other failure is
-// tried again for as long as the pod lives here.
+// tried again for as long as the pod lives here. The first report carries the address and leaves at
+// once; later ones may wait a little, so that what follows from them does not take the processor
+// from an app that starts or gives its first answer.
 
 import type { Pod, PodStatus } from '../api/core.ts';
 import { Pod as PodKind } from '../api/kinds.ts';
@@ -22,12 +24,18 @@ export class PodSync {
   readonly #client: KubeClient;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #delayMs: number;
   #sent = '';
   #wanted: PodReport | null = null;
   #isSending = false;
   #isClosed = false;
 
-  constructor(pod: Pod, deps: { client: KubeClient; clock: Clock; logger: Logger }) {
+  /** `reportDelayMs`: how long reports after the first one wait. Default 0. */
+  constructor(
+    pod: Pod,
+    deps: { client: KubeClient; clock: Clock; logger: Logger; reportDelayMs?: number | undefined },
+  ) {
+    this.#delayMs = deps.reportDelayMs ?? 0;
     this.#key = { namespace: pod.metadata.namespace, name: pod.metadata.name };
     this.#client = deps.client;
     this.#clock = deps.clock;
@@ -46,6 +54,8 @@ export class PodSync {
   async #send(): Promise<void> {
     this.#isSending = true;
     while (this.#wanted !== null && !this.#isClosed) {
+      if (this.#delayMs > 0 && this.#sent !== '') await this.#clock.sleep(this.#delayMs);
+      if (this.#isClosed) break;
       const report = this.#wanted;
       const text = JSON.stringify(report);
       this.#wanted = null;

@@ -40,6 +40,8 @@ export interface PodWorkerDeps {
   logger: Logger;
   addresses: AddressAllocator;
   settings: PlanSettings;
+  /** How long reports after a pod's first one wait, in ms. Default 0. */
+  reportDelayMs?: number | undefined;
   /** The pod has ended here; the worker may be dropped. */
   onGone(uid: string): void;
 }
@@ -198,7 +200,7 @@ export class PodWorker {
       probe: (probe, id, timeoutMs) => this.#probe(probe, container, id, timeoutMs),
       restart: (run) => void this.#restart(run),
       preStop: this.#preStopOf(container),
-      onStarted: () => this.#appStarted(container),
+      onStarted: () => this.#started(container),
       onChange: () => this.#report(),
     });
   }
@@ -238,6 +240,13 @@ export class PodWorker {
       const target = { host: hook.host ?? address.ip, port, path: hook.path ?? '/' };
       await httpGet(target, null, this.#deps.clock);
     };
+  }
+
+  /** Containers that start together are reported together: the last of them tells. */
+  #started(container: Container): void {
+    this.#appStarted(container);
+    for (const run of this.#runs.values()) if (run.isStarting) return;
+    this.#report();
   }
 
   #appStarted(container: Container): void {

@@ -38,6 +38,13 @@ import { publishService, resolveEndpoint } from './system-services.ts';
 
 const STOP_PATIENCE_MS = 3_000;
 const USER_NAME = 'pilotlight-admin';
+/**
+ * Deployments, Revisions and PodAutoscalers rest so long between two passes: a wake changes each
+ * several times within milliseconds, on the cores the waking app needs.
+ */
+const REST_MS = 20;
+/** What a pod reports beside its address may come this much later (decision 0020). */
+const REPORT_DELAY_MS = 15;
 
 type Init = Extract<ToControl, { type: 'init' }>;
 interface Running {
@@ -126,6 +133,7 @@ async function startRoles(
   const names = { systemNamespace: SYSTEM_NAMESPACE, clusterDomain: CLUSTER_DOMAIN };
   const cluster = startCluster({
     ...common,
+    restMs: REST_MS,
     logger: createLogger('cluster'),
     nodeName: NODE_NAME,
     podUsage,
@@ -133,6 +141,7 @@ async function startRoles(
   const controller = startController({
     ...common,
     ...names,
+    restMs: REST_MS,
     logger: createLogger('controller'),
   });
   const endpoints = informers.informer<Endpoints>(EndpointsKind);
@@ -142,6 +151,7 @@ async function startRoles(
   const autoscaler = await startAutoscaler({
     ...common,
     ...names,
+    restMs: REST_MS,
     logger: createLogger('autoscaler'),
     host: LOOPBACK,
     port: keepPort ? autoscalerPort : 0,
@@ -180,6 +190,7 @@ function startAgent(
     random: Math.random,
     ports: systemPorts,
     ownAddresses: process.platform === 'linux',
+    reportDelayMs: REPORT_DELAY_MS,
     settings: {
       images: buildImageMap(images),
       startDir,

@@ -1,6 +1,7 @@
 // Makes the pods of a Deployment what its spec says (CP-516): one pass reads the cache and what is
 // in flight, plans, creates and removes pods, then writes the status. On the path of a wake from
-// zero: the first pod's creation is the first request a pass sends.
+// zero: a pass that creates pods does nothing else, the status follows with the pass their arrival
+// in the cache asks for.
 
 import type { Deployment, Pod } from '../../api/core.ts';
 import { Deployment as DeploymentKind, Pod as PodKind } from '../../api/kinds.ts';
@@ -82,7 +83,9 @@ export class DeploymentReconciler implements Reconciler {
     if (deployment.metadata.deletionTimestamp !== undefined) return undefined;
     const flight = this.#flightOf(key, deployment);
     const nowMs = clock.nowMs();
-    const { notCreated, notRemoved } = await this.#makeReplicas(deployment, flight, nowMs);
+    const { created, notCreated, notRemoved } = await this.#makeReplicas(deployment, flight, nowMs);
+    // Each new pod brings another pass, which writes the status: the pods' start comes before it.
+    if (created > 0 && notCreated === null && notRemoved === null) return undefined;
     const seen = seePods(deployment.spec, this.#podsOf(deployment, flight), nowMs);
     const isRefused = notCreated instanceof ApiError && !isAlreadyExists(notCreated);
     const refusal = isRefused ? notCreated : null;
@@ -115,14 +118,15 @@ export class DeploymentReconciler implements Reconciler {
     deployment: Deployment,
     flight: PodsInFlight,
     nowMs: number,
-  ): Promise<{ notCreated: Error | null; notRemoved: Error | null }> {
+  ): Promise<{ created: number; notCreated: Error | null; notRemoved: Error | null }> {
     const seen = seePods(deployment.spec, this.#podsOf(deployment, flight), nowMs);
     const plan = planReplicas(deployment.spec, seen);
+    const created = Math.min(plan.create, MAX_CHANGES_PER_PASS);
     const [notCreated, notRemoved] = await Promise.all([
-      this.#createPods(deployment, flight, Math.min(plan.create, MAX_CHANGES_PER_PASS)),
+      this.#createPods(deployment, flight, created),
       this.#removePods(plan.remove.slice(0, MAX_CHANGES_PER_PASS), flight),
     ]);
-    return { notCreated, notRemoved };
+    return { created, notCreated, notRemoved };
   }
 
   async #createPods(

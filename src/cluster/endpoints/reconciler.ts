@@ -44,6 +44,7 @@ export class EndpointsReconciler implements Reconciler {
       if (service !== null) enqueue(objectKey(service));
     });
     pods.onChange((current, previous) => {
+      if (!hasAddress(current) && !hasAddress(previous)) return; // In nobody's Endpoints.
       if (previous !== null && !hasSameLabels(current, previous)) {
         this.#selectors.forPod(previous, enqueue);
       }
@@ -110,6 +111,8 @@ export class EndpointsReconciler implements Reconciler {
     }
   }
 }
+
+const hasAddress = (pod: Pod | null): boolean => (pod?.status?.podIP ?? '') !== '';
 
 function hasSameLabels(current: Pod | null, previous: Pod): boolean {
   return current !== null && deepEqual(current.metadata.labels, previous.metadata.labels);
