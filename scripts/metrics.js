@@ -9,6 +9,7 @@ import { buildSync } from 'esbuild';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const TABLE = join(root, 'src', 'telemetry', 'metric-definitions.ts');
 const AUTOSCALER_TABLE = join(root, 'src', 'telemetry', 'autoscaler-metric-definitions.ts');
+const ACTIVATOR_TABLE = join(root, 'src', 'telemetry', 'activator-metric-definitions.ts');
 const DOCUMENT = join(root, 'docs', 'metrics.md');
 
 const HEADING = `# Metrics
@@ -39,6 +40,25 @@ Gauges are read when somebody asks and are gone with their revision (AS-185); a 
 Inside \`pilotlight up\` nothing is served: port 9090 belongs to the pods.
 `;
 
+const ACTIVATOR = `## Activator
+
+Served on port 9090 (\`GET /metrics\`) when \`metrics-protocol\` of \`config-observability\` is \`prometheus\` at the start of
+the process, pushed over OTLP to \`metrics-endpoint\` when it is \`http/protobuf\` or \`grpc\` (ACT-9, ACT-200).
+\`PILOTLIGHT_METRICS_NAMES\` chooses between the names with dots, the older ones (ACT-207) and \`both\`. Besides the
+table it has \`http_server_*\` and \`http_client_*\` of above, with the four labels of a revision instead of
+\`kn_route_tag\` (ACT-202; without them for a revision nobody knows, ACT-16), the dropped lines and spans, the rejected
+requests and \`process_*\`. \`queued\` and \`active\` are read when somebody asks. A revision's series are gone with it; a
+page holds 10,000 revisions, and 62 different hosts and pods of each.
+
+\`pilotlight_wake_phase_seconds\` counts each request that was held at zero pods: when the revision reached
+\`queued\` (always 0), \`reported\` (the stat went to the autoscaler's socket), \`decided\` and \`scaled\` (told by our
+autoscaler; absent with a stock one), \`scheduled\` (a pod has an address), \`started\` (it took a connection),
+\`probed\` (it can take requests) and \`first byte\`, each since the request arrived. The same phases are spans under
+\`throttler_try\`, and a \`Server-Timing\` header of the answer when \`activator.server-timing\` of
+\`config-observability\` is \`asked\` (for requests that have the header \`Pilotlight-Server-Timing\`) or \`always\`.
+Inside \`pilotlight up\` log, header and traces work, and no metrics are served: port 9090 belongs to the pods.
+`;
+
 const GROUPS = [
   ['current', 'Current names'],
   ['legacy', 'Older names (QP-148)'],
@@ -48,13 +68,15 @@ const GROUPS = [
 /** The whole text of docs/metrics.md. */
 export async function metricsDocument() {
   const METRICS = await loadTable('METRICS', TABLE);
+  const activator = await loadTable('ACTIVATOR_METRICS', ACTIVATOR_TABLE);
   const autoscaler = await loadTable('AUTOSCALER_METRICS', AUTOSCALER_TABLE);
   const parts = GROUPS.map(([names, title]) => {
     const rows = Object.values(METRICS).filter((metric) => metric.names === names);
     return `## ${title}\n\n${table(rows)}\n`;
   });
-  const all = [...Object.values(METRICS), ...autoscaler];
-  return [HEADING, ...parts, buckets(all), AUTOSCALER, `${table(autoscaler)}\n`].join('\n');
+  const all = [...Object.values(METRICS), ...activator, ...autoscaler];
+  const roles = [ACTIVATOR, `${table(activator)}\n`, AUTOSCALER, `${table(autoscaler)}\n`];
+  return [HEADING, ...parts, buckets(all), ...roles].join('\n');
 }
 
 async function loadTable(name, file) {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -9,6 +10,7 @@ import {
   encodeStatMessages,
   type StatMessage,
 } from '../wire/stat.ts';
+import { WAKE_NOTICE_HEADER } from '../wire/wake-notice.ts';
 import { type StatServer, startStatServer } from './stat-server.ts';
 
 let server: StatServer | null = null;
@@ -57,6 +59,22 @@ const nextStats = (): Promise<void> =>
   });
 
 describe('the stat socket', () => {
+  it('ACT-137: wake notices go only to whoever asked for them', async () => {
+    const { port, tellWakes } = await start();
+    const asking = await connect(port, { headers: { [WAKE_NOTICE_HEADER]: '1' } });
+    const stock = await connect(port);
+    const heard: string[] = [];
+    stock.on('message', (data) => heard.push(String(data)));
+    const told = once(asking, 'message');
+    tellWakes('a notice');
+    const [data, isBinary] = await told;
+    expect([String(data), isBinary]).toEqual(['a notice', false]);
+    const ponged = once(stock, 'pong');
+    stock.ping();
+    await ponged;
+    expect(heard).toEqual([]);
+  });
+
   it('ACT-156: decodes binary frames on any path', async () => {
     const { port } = await start();
     const socket = await connect(port);

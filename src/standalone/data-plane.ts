@@ -2,9 +2,14 @@
 // its own API client and caches. May be killed at any time: the root starts it again on the same
 // ports and tells it again which sidecars to host.
 
-import { startActivator } from '../activator/start.ts';
-import type { Endpoints } from '../api/core.ts';
-import { Endpoints as EndpointsKind } from '../api/kinds.ts';
+import {
+  type RunningActivator,
+  startActivator,
+  type TelemetrySettings,
+} from '../activator/start.ts';
+import { parseObservabilityConfig } from '../api/config/observability.ts';
+import type { ConfigMap, Endpoints } from '../api/core.ts';
+import { ConfigMap as ConfigMapKind, Endpoints as EndpointsKind } from '../api/kinds.ts';
 import {
   ACTIVATOR_SERVICE,
   CLUSTER_DOMAIN,
@@ -15,7 +20,7 @@ import { systemClock } from '../clock/clock.ts';
 import { PRIVATE_SERVICE, PUBLIC_SERVICE, startGateway } from '../gateway/start.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { createInformerFactory } from '../kube/informer.ts';
-import type { KubeClient } from '../kube/types.ts';
+import type { Informer, KubeClient } from '../kube/types.ts';
 import { LOOPBACK } from '../node/addresses.ts';
 import { tryBind } from '../node/port-probe.ts';
 import { createLogger } from '../telemetry/logger.ts';
@@ -27,6 +32,8 @@ import { publishService, resolveEndpoint } from './system-services.ts';
 /** Requests in flight at Ctrl-C get this long. */
 const STOP_PATIENCE_MS = 5_000;
 const AUTOSCALER_SERVICE = 'autoscaler';
+const ACTIVATOR_NAME = 'activator-local';
+const OBSERVABILITY_CONFIG = 'config-observability';
 /** Of the gateway, for Ingresses with certificates; another one where it is taken. */
 const HTTPS_PORT = 8443;
 
@@ -79,6 +86,7 @@ async function start(init: Init, pipe: RootPipe<FromDataPlane>): Promise<Running
   });
   const informers = createInformerFactory(client, { clock, logger: createLogger('kube'), random });
   const endpoints = informers.informer<Endpoints>(EndpointsKind);
+  const configMaps = informers.informer<ConfigMap>(ConfigMapKind);
   await informers.start();
   const common = { client, informers, clock, random, clusterDomain: CLUSTER_DOMAIN };
   const activator = await startActivator({
@@ -86,10 +94,12 @@ async function start(init: Init, pipe: RootPipe<FromDataPlane>): Promise<Running
     logger: createLogger('activator'),
     host: LOOPBACK,
     port: await freeOrAny(init.activatorPort),
-    podName: 'activator-local',
+    podName: ACTIVATOR_NAME,
     autoscalerUrl: () => autoscalerUrl(endpoints.lister),
     systemNamespace: SYSTEM_NAMESPACE,
+    telemetry: activatorTelemetry(configMaps),
   });
+  followObservability(configMaps, activator);
   await publishService(client, {
     namespace: SYSTEM_NAMESPACE,
     name: ACTIVATOR_SERVICE,
@@ -115,6 +125,28 @@ async function start(init: Init, pipe: RootPipe<FromDataPlane>): Promise<Running
       await activator.stop();
     },
   };
+}
+
+/** Request log, traces and Server-Timing; metrics are not served here: port 9090 is the pods'. */
+function activatorTelemetry({ lister }: Informer<ConfigMap>): TelemetrySettings {
+  const data = lister.get(SYSTEM_NAMESPACE, OBSERVABILITY_CONFIG)?.data;
+  return {
+    // A bad map must not keep the data plane from starting; a change to a good one is followed.
+    config: parseObservabilityConfig(data).ok ? data : undefined,
+    metricNames: null,
+    podName: ACTIVATOR_NAME,
+    resource: [['service.name', 'activator']],
+    variables: {},
+  };
+}
+
+function followObservability(configMaps: Informer<ConfigMap>, activator: RunningActivator): void {
+  configMaps.onChange((current, previous) => {
+    const { name, namespace } = (current ?? previous)!.metadata;
+    if (namespace === SYSTEM_NAMESPACE && name === OBSERVABILITY_CONFIG) {
+      activator.configured(current?.data);
+    }
+  });
 }
 
 /** ING-43: the names by which other workloads reach the gateway. */

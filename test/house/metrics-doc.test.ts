@@ -3,10 +3,16 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { ACTIVATOR_METRICS } from '../../src/telemetry/activator-metric-definitions.ts';
+import { AUTOSCALER_METRICS } from '../../src/telemetry/autoscaler-metric-definitions.ts';
 import { METRICS, type MetricDefinition } from '../../src/telemetry/metric-definitions.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const metrics: MetricDefinition[] = Object.values(METRICS);
+const metrics: MetricDefinition[] = [
+  ...Object.values(METRICS),
+  ...ACTIVATOR_METRICS,
+  ...AUTOSCALER_METRICS,
+];
 
 describe('docs/metrics.md', () => {
   it('is up to date', async () => {
