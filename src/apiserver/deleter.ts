@@ -14,6 +14,8 @@ import {
   invalid,
   modifiedConflict,
   notFound,
+  type StatusError,
+  type Violation,
 } from './status-error.ts';
 import type { ObjectStore } from './store/object-store.ts';
 import { type Stored, storeKey } from './store/stored.ts';
@@ -75,14 +77,14 @@ export class ObjectDeleter {
   #checkAllowed(kind: Kind, current: Stored, options: DeleteOptions): void {
     const { name, uid, resourceVersion } = current.object.metadata;
     if (options.uid !== null && options.uid !== uid) {
-      const what = `UID in precondition: ${options.uid}, UID in object meta: ${uid}`;
-      throw conflict(kind, name, `Precondition failed: ${what}`);
+      throw conflict(kind, name, mismatch('UID', options.uid, uid));
     }
     if (options.resourceVersion !== null && options.resourceVersion !== resourceVersion) {
-      const what =
-        `ResourceVersion in precondition: ${options.resourceVersion}, ` +
-        `ResourceVersion in object meta: ${resourceVersion}`;
-      throw conflict(kind, name, `Precondition failed: ${what}`);
+      throw conflict(
+        kind,
+        name,
+        mismatch('ResourceVersion', options.resourceVersion, resourceVersion),
+      );
     }
     this.#checkDelete(kind, name);
     if (kind === Namespace && PROTECTED_NAMESPACES.has(name)) {
@@ -95,10 +97,11 @@ export class ObjectDeleter {
     const { name, uid = '' } = current.object.metadata;
     const marked = mark(kind, current.object, options, this.#clock.nowMs());
     if (isReadyToVanish(marked ?? current.object)) {
-      const final = dryRun
-        ? asWritten(current.object)
-        : await this.#store.remove(kind, current, marked ?? current.object);
-      return { gone: deletedStatus(kind, name, uid), final };
+      // What never waited leaves no mark; a pod always ends with its last words.
+      const wasMarked = current.object.metadata.deletionTimestamp !== undefined;
+      const last = kind === Pod || wasMarked ? (marked ?? current.object) : current.object;
+      const final = dryRun ? asWritten(last) : await this.#store.remove(kind, current, last);
+      return { gone: kind === Pod ? null : deletedStatus(kind, name, uid), final } as Deleted;
     }
     if (marked === null) {
       await this.#store.settled(kind, current.key);
@@ -108,6 +111,10 @@ export class ObjectDeleter {
     return { gone: null, final: await this.#store.put(kind, current.key, marked) };
   }
 }
+
+const mismatch = (what: string, asked: string, found: string | undefined): string =>
+  `the ${what} in the precondition (${asked}) does not match the ${what} in record (${found}). ` +
+  'The object might have been deleted and then recreated';
 
 /** KN-206: how long the object may still run; 0 for everything but live pods. */
 function graceOf(kind: Kind, object: KubeObject, asked: number | null): number {
@@ -169,7 +176,6 @@ const POLICIES: readonly string[] = ['Background', 'Foreground', 'Orphan'];
  */
 export function parseDeleteOptions(
   kind: Kind,
-  name: string,
   body: Readonly<Record<string, unknown>>,
   query: URLSearchParams,
 ): DeleteOptions {
@@ -177,15 +183,16 @@ export function parseDeleteOptions(
   const isOrphan = query.get('orphanDependents') ?? body['orphanDependents'];
   const legacy = isOrphan === true || isOrphan === 'true' ? 'Orphan' : 'Background';
   const policy = query.get('propagationPolicy') ?? body['propagationPolicy'] ?? legacy;
+  const field = 'propagationPolicy';
+  const refuse = (violation: Violation): StatusError =>
+    invalid({ ...kind, kind: 'DeleteOptions', group: 'meta.k8s.io' }, '', [violation]);
   if (!POLICIES.includes(policy as string)) {
-    throw invalid({ ...kind, kind: 'DeleteOptions', group: 'meta.k8s.io' }, name, [
-      {
-        type: 'NotSupported',
-        field: 'propagationPolicy',
-        value: policy,
-        detail: 'supported values: "Background", "Foreground", "Orphan"',
-      },
-    ]);
+    const detail = 'supported values: "Foreground", "Background", "Orphan", "nil"';
+    throw refuse({ type: 'NotSupported', field, value: policy, detail });
+  }
+  if (isOrphan !== undefined && (query.get(field) ?? body[field]) !== undefined) {
+    const detail = 'orphanDependents and deletionPropagation cannot be both set';
+    throw refuse({ type: 'Invalid', field, value: policy, detail });
   }
   const grace = query.get('gracePeriodSeconds') ?? body['gracePeriodSeconds'];
   const seconds = grace === undefined || grace === null ? null : Number(grace);

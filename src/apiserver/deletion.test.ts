@@ -126,7 +126,7 @@ test('KN-206: a running pod is given its grace period and goes when it is delete
   const longer = await client.delete(`${PODS}/graceful`, options({ gracePeriodSeconds: 60 }));
   expect(longer.body.metadata.deletionGracePeriodSeconds).toBe(5);
   const forced = await client.delete(`${PODS}/graceful`, options({ gracePeriodSeconds: 0 }));
-  expect(forced.body.status).toBe('Success');
+  expect(forced.body.kind).toBe('Pod');
   expect((await client.get(`${PODS}/graceful`)).code).toBe(404);
 });
 
@@ -140,10 +140,10 @@ test('KN-206: a status update does not end a pod that is being deleted', async (
 
 test('KN-206: a pod that does not run is gone at once', async () => {
   await client.post(PODS, pod('unscheduled'));
-  expect((await client.delete(`${PODS}/unscheduled`)).body.status).toBe('Success');
+  expect((await client.delete(`${PODS}/unscheduled`)).body.kind).toBe('Pod');
   await client.post(PODS, pod('over', { nodeName: 'local' }));
   await client.merge(`${PODS}/over/status`, { status: { phase: 'Succeeded' } });
-  expect((await client.delete(`${PODS}/over`)).body.status).toBe('Success');
+  expect((await client.delete(`${PODS}/over`)).body.kind).toBe('Pod');
 });
 
 test('KN-204: deleting a collection honours selectors and lists what went', async () => {

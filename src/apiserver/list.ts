@@ -11,6 +11,7 @@ import {
   invalid,
   revisionTooLarge,
   type StatusError,
+  type Violation,
 } from './status-error.ts';
 import type { KindStore } from './store/kind-store.ts';
 import type { ObjectStore } from './store/object-store.ts';
@@ -99,29 +100,35 @@ function parseListRequest(kind: Kind, query: URLSearchParams): ListRequest {
   const revision = query.get('resourceVersion') ?? '';
   const token = query.get('continue') ?? '';
   const limit = Number(query.get('limit') ?? '0');
+  const refuse = (violation: Violation): StatusError =>
+    invalid({ ...kind, kind: 'ListOptions', group: 'meta.k8s.io' }, '', [violation]);
   const forbid = (detail: string): StatusError =>
-    invalid(kind, '', [{ type: 'Forbidden', field: 'resourceVersionMatch', detail }]);
+    refuse({ type: 'Forbidden', field: 'resourceVersionMatch', detail });
   if (query.get('sendInitialEvents') !== null && query.get('sendInitialEvents') !== '') {
     const field = 'sendInitialEvents';
-    const detail = 'sendInitialEvents is forbidden for list';
-    throw invalid(kind, '', [{ type: 'Forbidden', field, detail }]);
+    throw refuse({ type: 'Forbidden', field, detail: 'sendInitialEvents is forbidden for list' });
   }
   if (match !== '') {
     if (token !== '') throw forbid('resourceVersionMatch is forbidden when continue is provided');
     if (revision === '') {
       throw forbid('resourceVersionMatch is forbidden unless resourceVersion is provided');
     }
-    if (match !== 'Exact' && match !== 'NotOlderThan')
-      throw forbid('must be Exact or NotOlderThan');
-    if (match === 'Exact' && revision === '0') throw forbid('Exact is forbidden with version 0');
+    if (match !== 'Exact' && match !== 'NotOlderThan') {
+      const field = 'resourceVersionMatch';
+      const detail = 'supported values: "Exact", "NotOlderThan", ""';
+      throw refuse({ type: 'NotSupported', field, value: match, detail });
+    }
+    if (match === 'Exact' && revision === '0') {
+      throw forbid('resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
+    }
   }
   if (token !== '' && revision !== '' && revision !== '0') {
     throw badRequest('specifying resource version is not allowed when using continue');
   }
-  if (!Number.isSafeInteger(limit) || limit < 0) throw badRequest('limit must be a whole number');
+  if (!Number.isSafeInteger(limit)) throw badRequest('limit must be a whole number');
   const asked = parseRevision(kind, revision);
   return {
-    limit,
+    limit: Math.max(0, limit), // below 0 asks for no limit
     continuation: token === '' ? null : decodeContinue(token),
     revision: asked,
     exact: match === 'Exact' || (match === '' && limit > 0 && asked > 0),

@@ -95,7 +95,7 @@ export class ResourceHandler {
       case 'HEAD':
         return name === '' ? this.#list(request) : this.#get(request);
       case 'POST':
-        if (name === '') return this.#create(request);
+        if (name === '' && isOneCollection(target)) return this.#create(request);
         throw methodNotAllowed(kind, 'create');
       case 'PUT':
         if (name !== '') return this.#update(request);
@@ -104,7 +104,7 @@ export class ResourceHandler {
         if (name !== '') return this.#patch(request);
         throw methodNotAllowed(kind, 'patch');
       case 'DELETE':
-        if (subresource !== '') throw methodNotAllowed(kind, 'delete');
+        if (subresource !== '' || !isOneCollection(target)) throw methodNotAllowed(kind, 'delete');
         return name === '' ? this.#deleteCollection(request) : this.#delete(request);
       default:
         throw methodNotAllowed(kind, method.toLowerCase());
@@ -133,10 +133,7 @@ export class ResourceHandler {
   }
 
   async #create(request: ResourceRequest): Promise<Reply> {
-    const { kind, namespace } = request.target;
-    if (kind.namespaced && namespace === '') {
-      throw badRequest('an empty namespace may not be set during creation');
-    }
+    const { kind } = request.target;
     const options = this.#renderOptions(request);
     const { write, object } = this.#decode(request);
     const written = await this.#deps.writer.create(write, object);
@@ -198,9 +195,9 @@ export class ResourceHandler {
   }
 
   async #delete(request: ResourceRequest): Promise<Reply> {
-    const { kind, name } = request.target;
+    const { kind } = request.target;
     const body = this.#deleteBody(request);
-    const options = parseDeleteOptions(kind, name, body, request.query);
+    const options = parseDeleteOptions(kind, body, request.query);
     const write = this.#writeRequest(request, []);
     write.dryRun ||= isDryRun(
       kind,
@@ -216,7 +213,7 @@ export class ResourceHandler {
   async #deleteCollection(request: ResourceRequest): Promise<Reply> {
     const { kind, namespace } = request.target;
     const body = this.#deleteBody(request);
-    const options = parseDeleteOptions(kind, '', body, request.query);
+    const options = parseDeleteOptions(kind, body, request.query);
     const selection = parseSelection(kind, request.query);
     const chosen = this.#deps.store
       .of(kind)
@@ -298,6 +295,10 @@ function applyPatch(
   return applyStrategicMerge(before, patch, mergeNodeOf(kind.group, kind.kind));
 }
 
+/** Across all namespaces a collection is read only: nothing is created or emptied there. */
+const isOneCollection = ({ kind, namespace }: ResourcePath): boolean =>
+  !kind.namespaced || namespace !== '';
+
 /** A patch may not make another object of it. */
 function asPatched(before: KubeObject, value: unknown): KubeObject {
   const patched = asKubeObject(isJsonObject(value) ? { ...value } : value);
@@ -305,8 +306,14 @@ function asPatched(before: KubeObject, value: unknown): KubeObject {
   if (patched.apiVersion !== before.apiVersion || patched.kind !== before.kind) {
     throw badRequest('a patch may not change apiVersion or kind');
   }
-  if (patched.metadata.name !== name || patched.metadata.namespace !== namespace) {
-    throw badRequest('a patch may not change the name or namespace of the object');
+  if (patched.metadata.name !== name) {
+    const other = patched.metadata.name ?? '';
+    throw badRequest(
+      `the name of the object (${other}) does not match the name on the URL (${name})`,
+    );
+  }
+  if (patched.metadata.namespace !== namespace) {
+    throw badRequest('a patch may not change the namespace of the object');
   }
   return patched;
 }

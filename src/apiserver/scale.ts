@@ -5,7 +5,7 @@ import type { LabelSelector } from '../api/core.ts';
 import type { Kind } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';
 import type { JsonObject } from './patch/json-value.ts';
-import { internalError, invalid } from './status-error.ts';
+import { badRequest, internalError, invalid } from './status-error.ts';
 
 export interface Scale extends KubeObject {
   spec: { replicas?: number };
@@ -90,9 +90,16 @@ export function toScale(kind: Kind, object: KubeObject): Scale {
 
 /** The object scaled as the Scale asks; preconditions in its metadata carry over. */
 export function withScale(kind: Kind, object: KubeObject, scale: KubeObject): KubeObject {
+  const { name } = object.metadata;
+  const asked = scale.metadata?.name;
+  if (asked !== undefined && asked !== name) {
+    throw badRequest(
+      `the name of the object (${asked}) does not match the name on the URL (${name})`,
+    );
+  }
   const replicas = (scale as Partial<Scale>).spec?.replicas ?? 0;
   if (!Number.isInteger(replicas) || replicas < 0) {
-    throw invalid(kind, object.metadata.name, [
+    throw invalid({ ...kind, kind: 'Scale', group: 'autoscaling' }, name, [
       {
         type: 'Invalid',
         field: 'spec.replicas',

@@ -164,7 +164,8 @@ export function parseFieldSelector(kind: Kind, text: string): FieldSelector | nu
     .filter((term) => term !== '')
     .map((term) => {
       const match = /^([^=!]+?)(==|=|!=)(.*)$/.exec(term);
-      if (match === null) throw badRequest(`invalid selector: ${JSON.stringify(term)}`);
+      if (match === null)
+        throw badRequest(`invalid selector: '${text}'; can't understand '${term}'`);
       const [, path, operator, value] = match as unknown as [string, string, string, string];
       if (path !== 'metadata.name' && path !== 'metadata.namespace' && !known.includes(path)) {
         throw badRequest(`field label not supported: ${path}`);

@@ -5,6 +5,7 @@ import type { Kind, PrinterColumn } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';
 import { humanAge } from './human-age.ts';
 import { compileJsonPath } from './json-path.ts';
+import { badRequest } from './status-error.ts';
 import { BUILTIN_TABLES } from './table-builtin.ts';
 
 export interface ColumnDefinition {
@@ -26,7 +27,7 @@ export type IncludeObject = 'Metadata' | 'None' | 'Object';
 
 export interface TableRow {
   cells: Cell[];
-  object?: object;
+  object: object | null;
 }
 
 export interface Table {
@@ -98,8 +99,12 @@ function asText(value: unknown): string {
 
 /** KN-141: `Metadata` unless the query says otherwise. */
 export function includeObjectOf(query: URLSearchParams): IncludeObject {
-  const value = query.get('includeObject');
-  return value === 'None' || value === 'Object' ? value : 'Metadata';
+  const value = query.get('includeObject') || 'Metadata';
+  if (value === 'None' || value === 'Object' || value === 'Metadata') return value;
+  throw badRequest(
+    `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(value)}: ` +
+      "must be 'Metadata', 'Object', 'None', or empty",
+  );
 }
 
 export function toRow(
@@ -109,7 +114,7 @@ export function toRow(
   nowMs: number,
 ): TableRow {
   const cells = tableShapeOf(kind).cells(object, nowMs);
-  if (include === 'None') return { cells };
+  if (include === 'None') return { cells, object: null };
   return { cells, object: include === 'Object' ? object : toPartialMetadata(object) };
 }
 

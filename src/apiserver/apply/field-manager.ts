@@ -130,10 +130,12 @@ export class FieldManager {
   ): ApplyResult {
     const base = withoutManaged(live ?? bare(config));
     const own = managed.find((entry) => isOwn(entry, writer));
-    const claimed = this.#ownable(fieldsOf(this.#type, config), writer.subresource);
+    const named = fieldsOf(this.#type, config);
+    const claimed = this.#ownable(named, writer.subresource);
     const entry = makeEntry(writer, claimed, nowMs);
     const foreign = managed.filter((other) => other !== own);
-    const owned = foreign.reduce((all, { fieldsV1 }) => union(all, fieldsV1), claimed);
+    // With its name, which nobody owns: otherwise leaving out the last of its metadata drops it all.
+    const owned = foreign.reduce((all, { fieldsV1 }) => union(all, fieldsV1), named);
     const merged = mergeConfiguration(this.#type, base, config) as JsonObject;
     const pruned = pruneDropped(this.#type, merged, own?.fieldsV1 ?? null, owned);
     const compared = this.#compare(live === null ? null : base, pruned, writer.subresource);

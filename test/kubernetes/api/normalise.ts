@@ -14,7 +14,10 @@ export function normalise(value: unknown, variables: Variables, field = ''): unk
   if (Array.isArray(value)) return value.map((item) => normalise(item, variables, ''));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([name, member]) => [name, normalise(member, variables, name)]),
+    Object.entries(value).map(([name, member]) => [
+      name.replace(UID, '<uid>'),
+      normalise(member, variables, name),
+    ]),
   );
 }
 

@@ -19,6 +19,8 @@ import {
 } from './step.ts';
 
 const ONE = `${MAPS}/applied`;
+/** For what one of the servers may let through. */
+const LOOSE = `${DEPLOYMENTS}/loose`;
 const DEPLOYMENT = `${DEPLOYMENTS}/applied`;
 const SERVICE = `${KSERVICES}/applied`;
 
@@ -87,7 +89,12 @@ const refusals: Step[] = [
   apply('apply: a uid of what is not there', `${MAPS}/fresh`, 'alice', {
     ...configMap('fresh', {}, { uid: '00000000-0000-0000-0000-000000000000' }),
   }),
-  apply('apply: what is not valid', ONE, 'alice', configMap('applied', { data: { 'a b': '1' } })),
+  apply(
+    'apply: what is not valid',
+    `${MAPS}/loose`,
+    'alice',
+    configMap('loose', { data: { 'a b': '1' } }),
+  ),
   apply('apply: broken YAML', ONE, 'alice', 'a: [b'),
   apply('apply: a manager too long', ONE, 'm'.repeat(129), configMap('applied')),
   merge('force without apply', `${ONE}?force=true`, { data: {} }),
@@ -124,15 +131,15 @@ const deployments: Step[] = [
   }),
   apply(
     'apply deployment: a number as text',
-    DEPLOYMENT,
+    LOOSE,
     'alice',
-    deployment('applied', { replicas: '1' }),
+    deployment('loose', { replicas: '1' }),
   ),
-  apply('apply deployment: a field nobody knows', DEPLOYMENT, 'alice', {
-    ...deployment('applied', { unknown: 1 }),
+  apply('apply deployment: a field nobody knows', LOOSE, 'alice', {
+    ...deployment('loose', { unknown: 1 }),
   }),
-  apply('apply deployment: the same key twice', DEPLOYMENT, 'alice', {
-    ...deployment('applied', template(container('main'), container('main'))),
+  apply('apply deployment: the same key twice', LOOSE, 'alice', {
+    ...deployment('loose', template(container('main'), container('main'))),
   }),
   merge('scale owns replicas', `${DEPLOYMENT}/scale?fieldManager=scaler`, {
     spec: { replicas: 3 },
@@ -170,8 +177,8 @@ const services: Step[] = [
     ...kservice('applied', { spec: { template: { metadata: { annotations: { x: '1' } } } } }),
   }),
   apply('apply service: a whole list by another', SERVICE, 'bob', kservice('applied')),
-  apply('apply service: a field nobody knows', SERVICE, 'alice', {
-    ...kservice('applied', { spec: { nonsense: 1 } }),
+  apply('apply service: a field nobody knows', `${KSERVICES}/loose`, 'alice', {
+    ...kservice('loose', { spec: { nonsense: 1 } }),
   }),
   apply('apply service: status', `${SERVICE}/status`, 'controller', {
     apiVersion: 'serving.knative.dev/v1',

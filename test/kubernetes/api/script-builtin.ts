@@ -27,19 +27,19 @@ const scaleOf = (replicas: unknown, metadata: object = {}): object => ({
 
 const deployments: Step[] = [
   post('deployment: create', DEPLOYMENTS, deployment('one')),
-  post('deployment: without a selector', DEPLOYMENTS, deployment('x', { selector: null })),
+  post('deployment: without a selector', DEPLOYMENTS, deployment('x1', { selector: null })),
   post('deployment: a selector of others', DEPLOYMENTS, {
-    ...deployment('x', { selector: { matchLabels: { app: 'y' } } }),
+    ...deployment('x2', { selector: { matchLabels: { app: 'y' } } }),
   }),
   post('deployment: without containers', DEPLOYMENTS, {
-    ...deployment('x', {
-      template: { metadata: { labels: { app: 'x' } }, spec: { containers: [] } },
+    ...deployment('x3', {
+      template: { metadata: { labels: { app: 'x3' } }, spec: { containers: [] } },
     }),
   }),
-  post('deployment: negative replicas', DEPLOYMENTS, deployment('x', { replicas: -1 })),
-  post('deployment: replicas as text', DEPLOYMENTS, deployment('x', { replicas: 'many' })),
+  post('deployment: negative replicas', DEPLOYMENTS, deployment('x4', { replicas: -1 })),
+  post('deployment: replicas as text', DEPLOYMENTS, deployment('x5', { replicas: 'many' })),
   post('deployment: an unknown field, strictly', `${DEPLOYMENTS}?fieldValidation=Strict`, {
-    ...deployment('x', { nonsense: 1 }),
+    ...deployment('x6', { nonsense: 1 }),
   }),
   post('deployment: an unknown field, warned', `${DEPLOYMENTS}?fieldValidation=Warn`, {
     ...deployment('warned', { nonsense: 1 }),
@@ -70,17 +70,17 @@ const deployments: Step[] = [
 
 const pods: Step[] = [
   post('pod: create', PODS, pod('one')),
-  post('pod: without containers', PODS, pod('x', { containers: [] })),
-  post('pod: a container without a name', PODS, pod('x', { containers: [{ image: 'app' }] })),
+  post('pod: without containers', PODS, pod('x7', { containers: [] })),
+  post('pod: a container without a name', PODS, pod('x8', { containers: [{ image: 'app' }] })),
   post('pod: two containers of a name', PODS, {
-    ...pod('x', {
+    ...pod('x9', {
       containers: [
         { name: 'a', image: 'a' },
         { name: 'a', image: 'b' },
       ],
     }),
   }),
-  post('pod: a restart policy nobody knows', PODS, pod('x', { restartPolicy: 'Perhaps' })),
+  post('pod: a restart policy nobody knows', PODS, pod('x10', { restartPolicy: 'Perhaps' })),
   merge('pod: status', `${PODS}/one/status`, { status: { phase: 'Running', podIP: '10.1.2.3' } }),
   merge('pod: image', `${PODS}/one`, { spec: { terminationGracePeriodSeconds: 1 } }),
   get('pod: by phase', `${PODS}?fieldSelector=status.phase%3DRunning`),
@@ -112,19 +112,19 @@ const others: Step[] = [
     SECRETS,
     secret('two', { type: 'example.com/key', data: { a: 'MQ==' } }),
   ),
-  post('secret: not base64', SECRETS, secret('x', { data: { a: '%' } })),
-  post('secret: TLS without a key', SECRETS, secret('x', { type: 'kubernetes.io/tls' })),
+  post('secret: not base64', SECRETS, secret('x11', { data: { a: '%' } })),
+  post('secret: TLS without a key', SECRETS, secret('x12', { type: 'kubernetes.io/tls' })),
   merge('secret: another type', `${SECRETS}/one`, { type: 'other' }),
   post('service: create', SERVICES, service('one', { clusterIP: 'None', ports: [{ port: 80 }] })),
   post('service: external name', SERVICES, {
     ...service('two', { type: 'ExternalName', externalName: 'example.com' }),
   }),
-  post('service: no ports', SERVICES, service('x', { selector: { a: 'b' } })),
-  post('service: a bad port', SERVICES, service('x', { ports: [{ port: 0 }] })),
+  post('service: no ports', SERVICES, service('x13', { selector: { a: 'b' } })),
+  post('service: a bad port', SERVICES, service('x14', { ports: [{ port: 0 }] })),
   post('service: ports without names', SERVICES, {
-    ...service('x', { ports: [{ port: 80 }, { port: 81 }] }),
+    ...service('x15', { ports: [{ port: 80 }, { port: 81 }] }),
   }),
-  post('service: a bad name', SERVICES, service('1x', { ports: [{ port: 80 }] })),
+  post('service: a bad name', SERVICES, service('1y', { ports: [{ port: 80 }] })),
   post('endpoints: create', `${CORE}/endpoints`, {
     apiVersion: 'v1',
     kind: 'Endpoints',
@@ -134,7 +134,7 @@ const others: Step[] = [
   post('endpoints: a bad address', `${CORE}/endpoints`, {
     apiVersion: 'v1',
     kind: 'Endpoints',
-    metadata: { name: 'x' },
+    metadata: { name: 'x16' },
     subsets: [{ addresses: [{ ip: 'nowhere' }] }],
   }),
   post('lease: create', LEASES, {
@@ -150,7 +150,7 @@ const others: Step[] = [
   post('lease: a duration of 0', LEASES, {
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',
-    metadata: { name: 'x' },
+    metadata: { name: 'x17' },
     spec: { leaseDurationSeconds: 0 },
   }),
   post('account: create', `${CORE}/serviceaccounts`, {

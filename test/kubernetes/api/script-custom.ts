@@ -30,9 +30,9 @@ const basics: Step[] = [
   get('custom: read what is not there', `${KSERVICES}/nothing`),
   get('custom: list', KSERVICES),
   get('custom: list nothing', `${SERVING}/routes`),
-  post('custom: another kind', KSERVICES, { ...kservice('x'), kind: 'Route' }),
-  post('custom: another group', KSERVICES, { ...kservice('x'), apiVersion: 'v1' }),
-  post('custom: without kind', KSERVICES, { metadata: { name: 'x' } }),
+  post('custom: another kind', KSERVICES, { ...kservice('x1'), kind: 'Route' }),
+  post('custom: another group', KSERVICES, { ...kservice('x2'), apiVersion: 'v1' }),
+  post('custom: without kind', KSERVICES, { metadata: { name: 'x3' } }),
   post('custom: without a name', KSERVICES, { ...kservice(''), metadata: {} }),
   post('custom: a bad name', KSERVICES, kservice('Bad_Name')),
   post('custom: broken JSON', KSERVICES, '{"a":'),
@@ -66,16 +66,16 @@ const basics: Step[] = [
 ];
 
 const schemas: Step[] = [
-  post('schema: a word for a number', KSERVICES, kservice('x', spec({ timeoutSeconds: 'five' }))),
+  post('schema: a word for a number', KSERVICES, kservice('x4', spec({ timeoutSeconds: 'five' }))),
   post(
     'schema: a fraction for an integer',
     KSERVICES,
-    kservice('x', spec({ timeoutSeconds: 1.5 })),
+    kservice('x5', spec({ timeoutSeconds: 1.5 })),
   ),
-  post('schema: a list for an object', KSERVICES, kservice('x', { spec: [] })),
-  post('schema: an object for a list', KSERVICES, kservice('x', spec({ containers: {} }))),
+  post('schema: a list for an object', KSERVICES, kservice('x6', { spec: [] })),
+  post('schema: an object for a list', KSERVICES, kservice('x7', spec({ containers: {} }))),
   post('schema: several problems', KSERVICES, {
-    ...kservice('x', spec({ timeoutSeconds: 'five', containerConcurrency: true })),
+    ...kservice('x8', spec({ timeoutSeconds: 'five', containerConcurrency: true })),
   }),
   post('schema: a null', KSERVICES, kservice('nulls', spec({ timeoutSeconds: null }))),
   post(
@@ -111,7 +111,7 @@ const schemas: Step[] = [
   post('schema: a word not in the list', `/apis/networking.${GROUP}/serverlessservices`, {
     apiVersion: 'networking.internal.knative.dev/v1alpha1',
     kind: 'ServerlessService',
-    metadata: { name: 'x' },
+    metadata: { name: 'x9' },
     spec: {
       mode: 'Sometimes',
       objectRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'x' },
@@ -121,7 +121,7 @@ const schemas: Step[] = [
   post('schema: required fields', `/apis/autoscaling.${GROUP}/podautoscalers`, {
     apiVersion: 'autoscaling.internal.knative.dev/v1alpha1',
     kind: 'PodAutoscaler',
-    metadata: { name: 'x' },
+    metadata: { name: 'x10' },
     spec: {},
   }),
   post('schema: a port as text or number', `/apis/networking.${GROUP}/ingresses`, {

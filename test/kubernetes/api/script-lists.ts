@@ -80,7 +80,7 @@ const versions: Step[] = [
   get('list match nobody knows', `${LISTS}&resourceVersion=1&resourceVersionMatch=Roughly`),
   get('list at version 1', `${LISTS}&resourceVersion=1&resourceVersionMatch=Exact`),
   get('list at a version that is none', `${LISTS}&resourceVersion=abc`),
-  get('list far in the future', `${LISTS}&resourceVersion=999999999999`),
+  get('list far in the future', `${LISTS}&resourceVersion=9000000000000000`),
 ];
 
 const TABLE = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json' };

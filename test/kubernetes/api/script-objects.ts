@@ -26,9 +26,9 @@ const creating: Step[] = [
     ...configMap('one', {}, { namespace: 'default' }),
   }),
   post('create with the namespace of the path', MAPS, configMap('two', {}, { namespace: '$ns' })),
-  post('create another kind than the path', MAPS, { ...configMap('x'), kind: 'Secret' }),
-  post('create another version than the path', MAPS, { ...configMap('x'), apiVersion: 'v2' }),
-  post('create without a kind', MAPS, { apiVersion: 'v1', metadata: { name: 'x' } }),
+  post('create another kind than the path', MAPS, { ...configMap('x1'), kind: 'Secret' }),
+  post('create another version than the path', MAPS, { ...configMap('x2'), apiVersion: 'v2' }),
+  post('create without a kind', MAPS, { apiVersion: 'v1', metadata: { name: 'x3' } }),
   post('create without kind and version', MAPS, { metadata: { name: 'untyped' } }),
   post('create from broken JSON', MAPS, '{"apiVersion":'),
   post('create from an array', MAPS, '[]'),
@@ -58,16 +58,16 @@ const creating: Step[] = [
 ];
 
 const validation: Step[] = [
-  post('a label key that is none', MAPS, configMap('x', {}, { labels: { 'a b': 'c' } })),
-  post('a label value that is none', MAPS, configMap('x', {}, { labels: { a: 'not good' } })),
-  post('a label value too long', MAPS, configMap('x', {}, { labels: { a: 'v'.repeat(64) } })),
-  post('a label that is a number', MAPS, configMap('x', {}, { labels: { a: 1 } })),
-  post('an annotation key that is none', MAPS, configMap('x', {}, { annotations: { '-': '' } })),
-  post('a finalizer without a domain', MAPS, configMap('x', {}, { finalizers: ['mine'] })),
-  post('a finalizer that is no name', MAPS, configMap('x', {}, { finalizers: ['a/b/c'] })),
+  post('a label key that is none', MAPS, configMap('x4', {}, { labels: { 'a b': 'c' } })),
+  post('a label value that is none', MAPS, configMap('x5', {}, { labels: { a: 'not good' } })),
+  post('a label value too long', MAPS, configMap('x6', {}, { labels: { a: 'v'.repeat(64) } })),
+  post('a label that is a number', MAPS, configMap('x7', {}, { labels: { a: 1 } })),
+  post('an annotation key that is none', MAPS, configMap('x8', {}, { annotations: { '-': '' } })),
+  post('a finalizer without a domain', MAPS, configMap('x9', {}, { finalizers: ['mine'] })),
+  post('a finalizer that is no name', MAPS, configMap('x10', {}, { finalizers: ['a/b/c'] })),
   post('an owner without a uid', MAPS, {
     ...configMap(
-      'x',
+      'x11',
       {},
       {
         ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'one', uid: '' }],
@@ -76,7 +76,7 @@ const validation: Step[] = [
   }),
   post('two owners that control', MAPS, {
     ...configMap(
-      'x',
+      'x12',
       {},
       {
         ownerReferences: ['a', 'b'].map((uid) => ({
@@ -89,12 +89,12 @@ const validation: Step[] = [
       },
     ),
   }),
-  post('a data key that is none', MAPS, configMap('x', { data: { 'a b': '1' } })),
-  post('a data value that is a number', MAPS, configMap('x', { data: { a: 1 } })),
+  post('a data key that is none', MAPS, configMap('x13', { data: { 'a b': '1' } })),
+  post('a data value that is a number', MAPS, configMap('x14', { data: { a: 1 } })),
   post('one key in data and binaryData', MAPS, {
-    ...configMap('x', { data: { a: '1' }, binaryData: { a: 'MQ==' } }),
+    ...configMap('x15', { data: { a: '1' }, binaryData: { a: 'MQ==' } }),
   }),
-  post('binary data that is not base64', MAPS, configMap('x', { binaryData: { a: '%%%' } })),
+  post('binary data that is not base64', MAPS, configMap('x16', { binaryData: { a: '%%%' } })),
 ];
 
 const replacing: Step[] = [
@@ -114,13 +114,17 @@ const replacing: Step[] = [
   put('replace without a name', ONE, { apiVersion: 'v1', kind: 'ConfigMap', metadata: {} }),
   put('replace in another namespace', ONE, configMap('one', {}, { namespace: 'default' })),
   put('replace what is not there', `${MAPS}/nothing`, configMap('nothing')),
-  put('replace by what is not valid', ONE, configMap('one', { data: { 'a b': '' } })),
+  put('replace by what is not valid', `${MAPS}/two`, configMap('two', { data: { 'a b': '' } })),
   put(
     'replace labels',
     ONE,
     configMap('one', {}, { labels: { tier: 'a' }, annotations: { n: '1' } }),
   ),
-  put('replace with null fields', ONE, configMap('one', { data: null }, { labels: null })),
+  put(
+    'replace with null fields',
+    `${MAPS}/two`,
+    configMap('two', { data: null }, { labels: null }),
+  ),
   post('create immutable', MAPS, configMap('fixed', { data: { a: '1' }, immutable: true })),
   put('replace immutable data', `${MAPS}/fixed`, {
     ...configMap('fixed', { data: { a: '2' }, immutable: true }),
@@ -132,7 +136,11 @@ const dryRuns: Step[] = [
   post('dry run: create', `${MAPS}?dryRun=All`, configMap('dry')),
   get('dry run: nothing was created', `${MAPS}/dry`),
   post('dry run: a word nobody knows', `${MAPS}?dryRun=Some`, configMap('dry')),
-  post('dry run: what is not valid', `${MAPS}?dryRun=All`, configMap('x', { data: { 'a b': '' } })),
+  post(
+    'dry run: what is not valid',
+    `${MAPS}?dryRun=All`,
+    configMap('x17', { data: { 'a b': '' } }),
+  ),
   put('dry run: replace', `${ONE}?dryRun=All`, configMap('one', { data: { dry: '1' } })),
   get('dry run: nothing was replaced', ONE),
   remove('dry run: delete', `${ONE}?dryRun=All`),
@@ -154,7 +162,7 @@ const requests: Step[] = [
   get('an answer in YAML', ONE, { accept: 'application/yaml' }),
   get('the first type that can be made', ONE, { accept: 'text/html, application/json;q=0.5' }),
   post('field validation of a word nobody knows', `${MAPS}?fieldValidation=Sometimes`, {
-    ...configMap('x'),
+    ...configMap('x18'),
   }),
 ];
 

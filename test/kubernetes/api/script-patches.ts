@@ -17,11 +17,14 @@ import {
 } from './step.ts';
 
 const ONE = `${MAPS}/patched`;
+/** For patches one of the servers may let through. */
+const LOOSE = `${MAPS}/loose`;
 const POD = `${PODS}/patched`;
 const DEPLOYMENT = `${DEPLOYMENTS}/patched`;
 
 const merges: Step[] = [
   post('object to patch', MAPS, configMap('patched', { data: { a: '1', b: '2' } })),
+  post('object to patch loosely', MAPS, configMap('loose', { data: { a: '1' } })),
   merge('merge: add', ONE, { data: { c: '3' } }, saveVersion('merged')),
   merge('merge: the same again', ONE, { data: { c: '3' } }),
   merge('merge: null removes', ONE, { data: { a: null, c: null } }),
@@ -30,15 +33,15 @@ const merges: Step[] = [
   merge('merge: another name', ONE, { metadata: { name: 'other' } }),
   merge('merge: another kind', ONE, { kind: 'Secret' }),
   merge('merge: another uid', ONE, { metadata: { uid: 'other' } }),
-  merge('merge: what is not valid', ONE, { data: { 'a b': '1' } }),
-  merge('merge: a value of another type', ONE, { data: { a: 5 } }),
+  merge('merge: what is not valid', LOOSE, { data: { 'a b': '1' } }),
+  merge('merge: a value of another type', LOOSE, { data: { a: 5 } }),
   merge('merge: an array', ONE, []),
   merge('merge: broken JSON', ONE, '{'),
   merge('merge: nothing', ONE, {}),
   merge('merge: what is not there', `${MAPS}/nothing`, { data: {} }),
   merge('merge: dry run', `${ONE}?dryRun=All`, { data: { dry: '1' } }),
-  merge('merge: a field nobody knows', ONE, { unknown: 1, data: { d: '4' } }),
-  merge('merge: a field nobody knows, strictly', `${ONE}?fieldValidation=Strict`, { unknown: 1 }),
+  merge('merge: a field nobody knows', LOOSE, { unknown: 1, data: { d: '4' } }),
+  merge('merge: a field nobody knows, strictly', `${LOOSE}?fieldValidation=Strict`, { unknown: 1 }),
 ];
 
 const jsonPatches: Step[] = [
@@ -54,7 +57,7 @@ const jsonPatches: Step[] = [
   ]),
   json('json: a test that fails', ONE, [{ op: 'test', path: '/data/b', value: 'x' }]),
   json('json: remove what is not there', ONE, [{ op: 'remove', path: '/data/zzz' }]),
-  json('json: replace what is not there', ONE, [{ op: 'replace', path: '/data/zzz', value: '' }]),
+  json('json: replace what is not there', LOOSE, [{ op: 'replace', path: '/data/zzz', value: '' }]),
   json('json: an escaped path', ONE, [
     { op: 'add', path: '/metadata/labels/example.com~1a', value: 'b' },
   ]),
@@ -82,7 +85,10 @@ const strategicMerges: Step[] = [
       '$deleteFromPrimitiveList/finalizers': ['example.com/a', 'example.com/b', 'example.com/c'],
     },
   }),
-  strategic('strategic: a change a pod refuses', POD, { spec: { nodeName: 'elsewhere' } }),
+  post('pod to patch loosely', PODS, pod('loose')),
+  strategic('strategic: a change a pod refuses', `${PODS}/loose`, {
+    spec: { nodeName: 'elsewhere' },
+  }),
   post('deployment to patch', DEPLOYMENTS, deployment('patched'), saveVersion('deployed')),
   strategic('strategic: add a container', DEPLOYMENT, {
     spec: { template: { spec: { containers: [{ name: 'side', image: 'side:1' }] } } },
@@ -143,13 +149,14 @@ const strategicMerges: Step[] = [
     },
   }),
   strategic('strategic: null removes', DEPLOYMENT, { spec: { minReadySeconds: null } }),
-  strategic('strategic: an immutable selector', DEPLOYMENT, {
+  post('deployment to patch loosely', DEPLOYMENTS, deployment('loose')),
+  strategic('strategic: an immutable selector', `${DEPLOYMENTS}/loose`, {
     spec: { selector: { matchLabels: { app: 'other' } } },
   }),
   strategic('strategic: at an old version', DEPLOYMENT, {
     metadata: { resourceVersion: '$deployed' },
   }),
-  strategic('strategic: a directive nobody knows', DEPLOYMENT, {
+  strategic('strategic: a directive nobody knows', `${DEPLOYMENTS}/loose`, {
     spec: { template: { spec: { containers: [{ name: 'main', $patch: 'wash' }] } } },
   }),
   get('strategic: what it came to', DEPLOYMENT),
