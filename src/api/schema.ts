@@ -1,6 +1,7 @@
 // Structural schemas of the Knative kinds (CP-84 to CP-90): what the API server checks, prunes,
-// defaults and describes. Built-in kinds have none here; their objects are stored as they come.
+// defaults and describes. Built-in kinds have theirs in builtin-schema.ts.
 
+import { builtinSchemaOf } from './builtin-schema.ts';
 import {
   apiVersionOf,
   Certificate,
@@ -259,7 +260,7 @@ function nameOf(kind: Kind): string {
   return `${apiVersionOf(kind)}/${kind.kind}`;
 }
 
-/** The whole object's schema, metadata left open; undefined for built-in kinds. */
+/** The whole object's schema, metadata left open; undefined for kinds nobody describes. */
 export function schemaOf(kind: Kind): JsonSchema | undefined {
-  return BY_NAME.get(nameOf(kind));
+  return BY_NAME.get(nameOf(kind)) ?? builtinSchemaOf(kind);
 }

@@ -1,5 +1,5 @@
-// Discovery documents (KN-110 to KN-115), made from the kinds' rows whenever those change: the aggregated form
-// current clients ask for, its beta, and the legacy documents other tools read. Pure.
+// Discovery documents (KN-110 to KN-115), made from the kinds' rows whenever those change: the
+// aggregated form current clients ask for, its beta, and the legacy documents other tools read.
 
 import { createHash } from 'node:crypto';
 import type { Kind } from '../api/kinds.ts';

@@ -12,6 +12,7 @@ import type { Clock } from '../clock/clock.ts';
 import { deepEqual } from '../kube/equal.ts';
 import { FieldManager } from './apply/field-manager.ts';
 import { isSameOwnership, type ManagedFields } from './apply/managed-fields.ts';
+import { findDecodingError } from './builtin-decoding.ts';
 import { rulesOf, withInitialStatus } from './kind-rules.ts';
 import {
   dropEmpty,
@@ -27,6 +28,7 @@ import { findViolations } from './schema-validation.ts';
 import {
   alreadyExists,
   badRequest,
+  cannotBeHandled,
   forbidden,
   invalid,
   modifiedConflict,
@@ -102,10 +104,17 @@ export class ObjectWriter {
         if (request.dryRun) return asWritten(object);
         return this.#store.put(kind, key, object);
       }
-      if (!isGenerated || attempt === MAX_NAME_ATTEMPTS) {
-        throw alreadyExists(kind, object.metadata.name);
-      }
+      if (!isGenerated || attempt === MAX_NAME_ATTEMPTS) throw this.#taken(kind, key);
     }
+  }
+
+  #taken(kind: Kind, key: string): StatusError {
+    const { metadata } = this.#store.of(kind).latest(key)!.object;
+    const error = alreadyExists(kind, metadata.name);
+    if (metadata.deletionTimestamp === undefined) return error;
+    return new StatusError(409, 'AlreadyExists', `object is being deleted: ${error.message}`, {
+      ...error.status.details,
+    });
   }
 
   /** PUT (KN-171). */
@@ -313,6 +322,10 @@ export class ObjectWriter {
     const schema = this.#deps.schemaOf(kind);
     const unknown: string[] = [];
     const baseline = old as unknown as JsonObject | undefined;
+    if (schema !== undefined && !kind.custom) {
+      const error = findDecodingError(object as unknown as JsonObject, schema, baseline);
+      if (error !== null) throw badRequest(`${cannotBeHandled(kind)}: ${error}`);
+    }
     let sanitized = pruneObject(object as unknown as JsonObject, schema, unknown, baseline);
     if (schema !== undefined) sanitized = fillDefaults(sanitized, schema, baseline) as JsonObject;
     complain(request, unknown, this.#deps.onUnknownField);
@@ -325,7 +338,9 @@ export class ObjectWriter {
     const violations = metadataViolations(kind, object.metadata);
     const baseline = old as unknown as JsonObject | undefined;
     const schema = this.#deps.schemaOf(kind);
-    if (schema !== undefined) findViolations(object, schema, '', violations, baseline);
+    if (schema !== undefined && kind.custom) {
+      findViolations(object, schema, '', violations, baseline);
+    }
     const rules = rulesOf(kind);
     violations.push(...(rules.violations?.(object) ?? []));
     if (violations.length > 0) throw invalid(kind, object.metadata.name, violations);
