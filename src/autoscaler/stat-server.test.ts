@@ -59,6 +59,17 @@ const nextStats = (): Promise<void> =>
   });
 
 describe('the stat socket', () => {
+  it('ACT-154: whose bucket this is not answers 200 with nothing', async () => {
+    const { port } = await start();
+    const headers = { host: 'autoscaler-bucket-01-of-02.knative-serving.svc' };
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/`, { headers });
+    const [, response] = await once(socket, 'unexpected-response');
+    expect([response.statusCode, response.headers['content-length'] ?? '0']).toEqual([200, '0']);
+    response.resume();
+    const own = { host: 'autoscaler-bucket-00-of-02.knative-serving.svc' };
+    await connect(port, { headers: own });
+  });
+
   it('ACT-137: wake notices go only to whoever asked for them', async () => {
     const { port, tellWakes } = await start();
     const asking = await connect(port, { headers: { [WAKE_NOTICE_HEADER]: '1' } });

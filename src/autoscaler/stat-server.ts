@@ -104,10 +104,9 @@ function websocketBehavior(
     upgrade(response, request, context) {
       if (isProbe(request)) return void response.end();
       const bucket = bucketOfHost(request.getHeader('host'));
-      const refusal =
-        bucket !== null && !options.ownsBucket(bucket)
-          ? '503 Service Unavailable'
-          : refuseUpgrade(request, state.isStopping, sockets.size);
+      // ACT-154: whose bucket this is not answers 200 with nothing, so that the dial fails.
+      if (bucket !== null && !options.ownsBucket(bucket)) return void response.end();
+      const refusal = refuseUpgrade(request, state.isStopping, sockets.size);
       if (refusal !== null) return void response.writeStatus(refusal).end();
       const data = { wantsWakes: request.getHeader(WAKE_NOTICE_HEADER) !== '' };
       response.upgrade(data, request.getHeader('sec-websocket-key'), '', '', context);

@@ -258,6 +258,6 @@ describe('a group of autoscalers', () => {
       });
     };
     expect(await status(first, '127.0.0.2')).toBe(101);
-    expect(await status(second, '127.0.0.3')).toBe(503);
+    expect(await status(second, '127.0.0.3')).toBe(200);
   });
 });
