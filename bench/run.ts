@@ -35,6 +35,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   autoscaler: () => import('./autoscaler.ts'),
   coldstart: () => import('./coldstart.ts'),
   codec: () => import('./proxy/codec.ts'),
+  h2c: () => import('./h2c.ts'),
 };
 
 const EXIT_USAGE = 2;

@@ -1,7 +1,7 @@
 // `npm run fuzz -- http1|http2 [--seconds N] [--cases N] [--seed N]`: fuzzes our HTTP/1.1 codec against
-// llhttp, or our HTTP/2 server connection against itself and the RFC (http2.ts). The fuzzer runs in a worker thread; this thread watches that it gets on, by the processor
-// time one case takes, so a codec that never returns is found, too. Exits with 1 and the smallest
-// failing message when something is wrong.
+// llhttp, or our HTTP/2 server against itself and the RFC. The fuzzer runs in a worker thread; this
+// thread watches that it gets on, by the processor time one case takes, so a codec that never returns
+// is found, too. Exits with 1 and the smallest failing message when something is wrong.
 
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';

@@ -11,8 +11,9 @@ export class LoadGenerator {
   /** Rejects when the process ends, so that nobody waits for a dead one. */
   readonly #died: Promise<never>;
 
-  constructor() {
-    const entry = join(BUILD, 'bench', 'support', 'load-worker.js');
+  /** `script` takes orders of load-worker.ts. */
+  constructor(script = 'load-worker.js') {
+    const entry = join(BUILD, 'bench', 'support', script);
     this.#child = spawnPinned(process.execPath, [entry], { core: LOAD_CORE, ipc: true });
     this.#died = once(this.#child, 'exit').then(([code]) => {
       throw new Error(`the load generator ended with code ${code}`);
