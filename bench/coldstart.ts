@@ -1,8 +1,8 @@
 // What a wake from zero costs over starting the same program by hand. All are done in turns in one
-// run, the same way (spawn, know that it listens, ask once), with the same parallelism; the overhead
-// is the difference of their medians. The control path (first request at the activator until the
-// scale is written) and the other phases are read from the wake lines the program logs. With
-// `--against DIR` the build in that checkout is woken in the same turns.
+// run, the same way (spawn, know that it listens, ask once), with the same parallelism; the
+// overhead is the difference of their medians. The control path (first request at the activator
+// until the scale is written) and the other phases are read from the wake lines the program logs.
+// With `--against DIR` the build in that checkout is woken in the same turns.
 
 import { join } from 'node:path';
 import type { WakePhase } from '../src/telemetry/wake.ts';

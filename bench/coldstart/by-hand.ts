@@ -1,6 +1,6 @@
-// Starts an app by hand for the cold-start bench: a small process of its own, because `spawn` blocks
-// its caller in proportion to the caller's memory and the bench is large. Starts as the root of
-// `pilotlight up` does (same wrapper, a group of its own, pipes), knows from the app's first line
+// Starts an app by hand for the cold-start bench: a small process of its own, because `spawn`
+// blocks its caller in proportion to the caller's memory and the bench is large. Starts as the root
+// of `pilotlight up` does (same wrapper, a group of its own, pipes), knows from the app's first line
 // that it listens, asks it once, and says how long each took. Speaks over the pipe to its parent.
 
 import { spawn } from 'node:child_process';

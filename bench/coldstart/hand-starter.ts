@@ -1,5 +1,5 @@
-// The bench's end of the pipe to `by-hand`: asks it to start so many apps at once and hands back how
-// long each took.
+// The bench's end of the pipe to `by-hand`: asks it to start so many apps at once and hands back
+// how long each took.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';

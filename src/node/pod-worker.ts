@@ -1,7 +1,8 @@
 // One pod on this node, from its first sight to its removal: address, containers, status, end.
 // Level-based towards the API: it is told the newest object and works out what is left to do.
-// Invariants: the address is known and on its way to the API before anything is spawned; an object
-// that is gone has no process a moment later; the object goes only after the last process went.
+// Invariants: the first report has the address and comes with the first news of the containers (an
+// agent that dies between the spawn and it leaves strays, which the next one ends); an object that
+// is gone has no process a moment later; the object goes only after the last process went.
 
 import type { Container, Pod, Probe } from '../api/core.ts';
 import { Pod as PodKind } from '../api/kinds.ts';
@@ -100,11 +101,13 @@ export class PodWorker {
       return this.#report();
     }
     if (this.#isEnding || this.#isDiscarded) return;
-    this.#report();
+    // Nothing is reported before: the write would stand between the wake and the spawn, and nobody
+    // can use the address before the sidecar listens there.
     // Apps first: theirs is the start everybody waits for, the sidecar is up in a millisecond.
     const runs = [...this.#runs.values()];
     for (const run of runs.filter((candidate) => !isSidecar(candidate.container))) run.begin();
     for (const run of runs.filter((candidate) => isSidecar(candidate.container))) run.begin();
+    if (runs.length === 0) this.#report();
   }
 
   /** Takes over a pod that an earlier agent of this run left running. */

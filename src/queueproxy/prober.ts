@@ -1,8 +1,8 @@
 // Whether the app is ready, evaluated anew for each health check and never cached (QP-96 to
 // QP-104). Callers that arrive during an evaluation share it. With a period of 0 an evaluation
 // tries hard for ten seconds: first at once, then every millisecond, later after a sixteenth of the
-// time it has taken so far, at most 50 ms: so an app that listens is noticed within a few percent of
-// its own start (decision 0020). Otherwise it is one attempt and the kubelet does the repeating.
+// time it has taken so far, at most 50 ms: so an app that listens is noticed within a few percent
+// of its own start (decision 0020). Otherwise it is one attempt and the kubelet does the repeating.
 
 import type { Clock } from '../clock/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';

@@ -1,7 +1,7 @@
 // One TCP connection that is closed as soon as it stands (QP-105). An app that starts is asked
 // dozens of times, and each refusal through node:net costs 137 µs for a stream, an error and its
-// stack; a bare handle costs 25. Where Node has no such handle, and for host names, node:net does it.
-// Invariant: the handle is closed once and the caller hears once.
+// stack; a bare handle costs 25. Where Node has no such handle, and for host names, node:net does
+// it. Invariant: the handle is closed once and the caller hears once.
 
 import { connect, isIPv4 } from 'node:net';
 import { getSystemErrorName } from 'node:util';
