@@ -1,8 +1,9 @@
 // Notices clients that make the server work for nothing on HTTP/2: rapid reset, PING, SETTINGS and
-// PRIORITY floods, and frames without anything in them. Counts per connection and time window; what a client gets done (streams begun,
-// body bytes either way) earns it more of the frames that legitimate clients send along with work.
-// Sizes and counts of single messages are limited in h2-limits.ts.
-// Hot: `onProgress` runs per chunk and is two additions; the clock is read on suspect frames only.
+// PRIORITY floods, and frames without anything in them. Counts per connection and time window;
+// what a client gets done (streams begun, body bytes either way) earns it more of the frames that
+// legitimate clients send along with work. Sizes and counts of single messages are limited in
+// h2-limits.ts. Hot: `onProgress` runs per chunk and is two additions; the clock is read on
+// suspect frames only.
 
 import type { Clock } from '../clock/clock.ts';
 

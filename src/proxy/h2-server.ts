@@ -1,6 +1,6 @@
-// The HTTP/2 side of a request port: takes connections that turned out to speak it (first bytes, or
-// ALPN on TLS), keeps the set of them for drain and close. What serves them is loaded with the first
-// one, as is node:http2, which the way to the application needs. Not hot.
+// The HTTP/2 side of a request port: takes connections that turned out to speak it (first bytes,
+// or ALPN on TLS), keeps the set of them for drain and close. What serves them is loaded with the
+// first one, as is node:http2, which the way to the application needs. Not hot.
 
 import type { Clock } from '../clock/clock.ts';
 import { ERRORS } from '../errors/errors.ts';

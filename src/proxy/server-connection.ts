@@ -305,7 +305,6 @@ export class ServerConnection implements WireReader {
   #leave(): void {
     const bytes = this.#backlog.take();
     this.#onGone();
-    // What comes until somebody else reads waits in the kernel.
     this.#wire.pause();
     this.#wire.release();
     handOver(this, bytes);

@@ -1,6 +1,6 @@
-// The frames that carry no message: SETTINGS, PING, GOAWAY, WINDOW_UPDATE, RST_STREAM, PRIORITY (RFC
-// 9113 section 6), and those of types nobody knows, which are skipped. Their lengths are checked
-// before a byte of them is kept. Not hot, but for WINDOW_UPDATE.
+// The frames that carry no message: SETTINGS, PING, GOAWAY, WINDOW_UPDATE, RST_STREAM, PRIORITY
+// (RFC 9113 section 6), and those of types nobody knows, which are skipped. Their lengths are
+// checked before a byte of them is kept. Not hot, but for WINDOW_UPDATE.
 
 import { Http2Code } from '../h2-codes.ts';
 import type { FloodGuard } from '../h2-flood.ts';

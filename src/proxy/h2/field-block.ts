@@ -1,7 +1,7 @@
 // A field block on its way in: one HEADERS frame and the CONTINUATION frames behind it (RFC 9113
-// section 4.3), put together and decoded. While one is open nothing else may come on the connection,
-// so there is one per connection. Every block is decoded, also that of a stream nobody wants:
-// the next one refers to it. Hot: once per request.
+// section 4.3), put together and decoded. While one is open nothing else may come on the
+// connection, so there is one per connection. Every block is decoded, also that of a stream nobody
+// wants: the next one refers to it. Hot: once per request.
 
 import { ByteBacklog } from '../byte-backlog.ts';
 import { Http2Code } from '../h2-codes.ts';

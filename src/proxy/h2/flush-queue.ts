@@ -1,7 +1,7 @@
-// When frames leave: everything a connection wrote during one turn of the event loop goes out in one
-// write at the end of it, so an answer's head, body and end are one system call, and so are the
-// answers of many streams. One queue for all connections of a thread. Hot: one entry per connection
-// and turn.
+// When frames leave: everything a connection wrote during one turn of the event loop goes out in
+// one write at the end of it, so an answer's head, body and end are one system call, and so are
+// the answers of many streams. One queue for all connections of a thread. Hot: one entry per
+// connection and turn.
 
 export interface Flushable {
   flush(): void;

@@ -1,6 +1,6 @@
-// What is wrong with a frame of a message (DATA, HEADERS, CONTINUATION) before its payload is looked
-// at: on which stream it may come, and when (RFC 9113 sections 4.3, 5.1 and 6). Pure. Hot: once per
-// frame.
+// What is wrong with a frame of a message (DATA, HEADERS, CONTINUATION) before its payload is
+// looked at: on which stream it may come, and when (RFC 9113 sections 4.3, 5.1 and 6). Pure. Hot:
+// once per frame.
 
 import { Http2Code } from '../h2-codes.ts';
 import { Flag, FrameType } from './frames.ts';

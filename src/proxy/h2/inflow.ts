@@ -1,7 +1,8 @@
 // Flow control of what a client sends, for the connection as a whole (RFC 9113 section 6.9). Its
-// window opens again as bytes arrive, not as they are read: bodies that wait for their turn must not
-// stop the ones that run, whose ends they may wait for. What waits is bounded by MAX_HELD_BYTES
-// instead. Invariant: window + uncredited = CONNECTION_WINDOW_BYTES. Hot: once per DATA frame.
+// window opens again as bytes arrive, not as they are read: bodies that wait for their turn must
+// not stop the ones that run, whose ends they may wait for. What waits is bounded by
+// MAX_HELD_BYTES instead. Invariant: window + uncredited = CONNECTION_WINDOW_BYTES. Hot: once per
+// DATA frame.
 
 import { CONNECTION_WINDOW_BYTES } from '../h2-limits.ts';
 
