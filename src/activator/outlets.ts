@@ -5,7 +5,7 @@
 import type { ObservabilityConfig } from '../api/config/observability.ts';
 import type { Clock } from '../clock/clock.ts';
 import { metricsEndpoint } from '../proxy/endpoint.ts';
-import { createNetServer } from '../proxy/net-server.ts';
+import { createNetServer, type NetHttpServer } from '../proxy/net-server.ts';
 import type { ExchangeHandler, HttpServer, HttpServerLimits } from '../proxy/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { metricNamed } from '../telemetry/metric-definitions.ts';
@@ -45,7 +45,7 @@ export class Outlets {
   readonly #deps: OutletsDeps;
   readonly #config: ObservabilityConfig;
   readonly #process: ProcessReadings;
-  #page: HttpServer | null = null;
+  #page: Pick<HttpServer, 'listen' | 'close'> | null = null;
   #pusher: MetricPusher | null = null;
   #profiling: HttpServer | null = null;
   /** Opening and closing follow each other. */
@@ -102,7 +102,8 @@ export class Outlets {
     const { host, metricsPort, variables } = this.#options;
     const given = /^(.*):(\d{1,5})$/.exec(endpoint);
     const ownPort = variables['METRICS_PROMETHEUS_PORT'];
-    this.#page = this.#server(metricsEndpoint({ render: () => Promise.resolve(this.#render()) }));
+    const page = this.#server(metricsEndpoint({ render: () => Promise.resolve(this.#render()) }));
+    this.#page = await behindTls(page, variables);
     const { port } = await this.#page.listen({
       host: variables['METRICS_PROMETHEUS_HOST'] ?? (given?.[1] || host),
       port: ownPort === undefined && given !== null ? Number(given[2]) : metricsPort,
@@ -126,7 +127,7 @@ export class Outlets {
     }
   }
 
-  #server(handler: ExchangeHandler): HttpServer {
+  #server(handler: ExchangeHandler): NetHttpServer {
     const { clock, logger } = this.#deps;
     return createNetServer(handler, { limits: LIMITS, clock, logger });
   }
@@ -151,4 +152,14 @@ export class Outlets {
     await Promise.race([pusher.push(), expired]);
     timer.cancel();
   }
+}
+
+/** METRICS_PROMETHEUS_TLS_* (ACT-5); without a certificate the page is plain. */
+async function behindTls(
+  page: NetHttpServer,
+  variables: Readonly<Record<string, string>>,
+): Promise<Pick<HttpServer, 'listen' | 'close'>> {
+  if ((variables['METRICS_PROMETHEUS_TLS_CERT'] ?? '') === '') return page;
+  const { MetricsTlsFront } = await import('../proxy/metrics-tls.ts');
+  return new MetricsTlsFront(page, variables);
 }

@@ -106,7 +106,7 @@ export class MetricsOutlets {
     const server = createNetServer(metricsEndpoint(page), { limits, clock, logger });
     const { variables } = this.#settings.observability;
     if ((variables.METRICS_PROMETHEUS_TLS_CERT ?? '') === '') return server;
-    const { MetricsTlsFront } = await import('./metrics-tls.ts');
+    const { MetricsTlsFront } = await import('../proxy/metrics-tls.ts');
     return new MetricsTlsFront(server, variables);
   }
 }

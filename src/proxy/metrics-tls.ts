@@ -4,10 +4,10 @@
 
 import { readFileSync } from 'node:fs';
 import { createServer, type Server, type TlsOptions } from 'node:tls';
-import { peerOf } from '../proxy/connection-host.ts';
-import type { NetHttpServer } from '../proxy/net-server.ts';
-import { parseTlsPolicy } from '../proxy/tls-policy.ts';
-import type { ListenOptions } from '../proxy/types.ts';
+import { peerOf } from './connection-host.ts';
+import type { NetHttpServer } from './net-server.ts';
+import { parseTlsPolicy } from './tls-policy.ts';
+import type { ListenOptions } from './types.ts';
 
 export type TlsVariables = Readonly<Record<string, string>>;
 
