@@ -46,22 +46,32 @@ export class ObjectDeleter {
   readonly #clock: Clock;
 
   readonly #checkDelete: (kind: Kind, name: string) => void;
+  readonly #collects: (kind: Kind) => boolean;
 
-  /** `checkDelete` throws for what may not go. */
+  /**
+   * `checkDelete` throws for what may not go; `collects` knows the kinds the garbage collector looks
+   * after.
+   */
   constructor(deps: {
     store: ObjectStore;
     writer: ObjectWriter;
     clock: Clock;
     checkDelete?: (kind: Kind, name: string) => void;
+    collects?: (kind: Kind) => boolean;
   }) {
+    this.#collects = deps.collects ?? (() => true);
     this.#checkDelete = deps.checkDelete ?? (() => undefined);
     this.#store = deps.store;
     this.#writer = deps.writer;
     this.#clock = deps.clock;
   }
 
-  async delete(request: WriteRequest, options: DeleteOptions): Promise<Deleted> {
+  async delete(request: WriteRequest, asked: DeleteOptions): Promise<Deleted> {
     const { kind, namespace, name } = request;
+    // Nobody would take the finalizer off again.
+    const options = this.#collects(kind)
+      ? asked
+      : { ...asked, propagationPolicy: 'Background' as const };
     const kinds = this.#store.of(kind);
     const key = storeKey(namespace, name);
     for (let attempt = 1; attempt <= MAX_WRITE_ATTEMPTS; attempt += 1) {

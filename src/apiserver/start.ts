@@ -157,7 +157,8 @@ async function serve(
     onUnknownField,
   });
   const checkDelete = custom.checkDelete.bind(custom);
-  const deleter = new ObjectDeleter({ store, writer, clock, checkDelete });
+  const collects = (kind: Kind) => !custom.isServed(kind);
+  const deleter = new ObjectDeleter({ store, writer, clock, checkDelete, collects });
   const watches = new WatchHub({ store, clock, random });
   const housekeeping = new Housekeeping({ store, writer, deleter, clock, logger });
   await ensureNamespaces(store, writer);

@@ -284,6 +284,12 @@ test('definitions and their objects survive a restart', async () => {
   expect((await client.get(`${path('widgets')}/a`)).body.spec.size).toBe(7);
 });
 
+test('an object of such a kind goes at once, whatever the propagation', async () => {
+  await client.post(path('widgets'), object('Widget', 'leaving', { size: 1 }));
+  const options = { propagationPolicy: 'Foreground' };
+  expect((await client.delete(`${path('widgets')}/leaving`, options)).body.status).toBe('Success');
+});
+
 test('deleting a definition deletes its objects, then the kind is gone', async () => {
   const watch = await client.watch(
     `${CRDS}?watch=true&fieldSelector=metadata.name%3Dwidgets.example.com`,

@@ -90,6 +90,11 @@ export class CustomKinds {
     this.#isStopped = true;
   }
 
+  /** True for a kind a client's definition made. */
+  isServed(kind: Kind): boolean {
+    return this.#schemas.has(kind);
+  }
+
   /** Throws 403 for a definition of a kind that is built in. */
   checkDelete(kind: Kind, name: string): void {
     if (kind === DefinitionKind && this.#builtIn.has(name)) {
