@@ -20,4 +20,4 @@ COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY config config
 USER 65532:65532
-ENTRYPOINT ["node", "/app/dist/main.js"]
+ENTRYPOINT ["node", "/app/dist/main.cjs"]

@@ -102,7 +102,7 @@ const FULL: Plan = {
 };
 const TINY: Plan = {
   rounds: 2,
-  roundMs: 150,
+  roundMs: 400,
   latencyMs: 150,
   memoryRequests: { [SMALL]: 300, [LARGE]: 30 },
   starts: 2,

@@ -13,14 +13,15 @@ import { BUNDLE, CODE_CACHE } from './sidecar-loader.js';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 /**
- * pino and built-ins that cost a millisecond or more are loaded when something of theirs is used for
- * the first time, packages only the uws engine needs when the module that imports them runs. A plain
+ * pino, protobuf and built-ins that cost a millisecond or more are loaded when something of theirs is
+ * used for the first time, packages only the uws engine needs when the module that imports them runs. A plain
  * external import would be hoisted to the top of the file: loaded at every start, whoever needs it.
  */
 const ONLY_UWS = /^(uWebSockets\.js|ws)$/;
 const BUILT_INS =
-  /^(node:)?(async_hooks|child_process|crypto|dns|http|http2|https|inspector|os|tls|v8|worker_threads|zlib)(\/promises)?$/;
-const LAZY = new RegExp(`${ONLY_UWS.source}|${BUILT_INS.source}|^pino$`);
+  /^(node:)?(async_hooks|child_process|crypto|dns|fs\/promises|http|http2|https|inspector|os|tls|v8|worker_threads|zlib)(\/promises)?$/;
+const ONLY_LATER = /^(pino|@bufbuild\/protobuf\/wire)$/;
+const LAZY = new RegExp(`${ONLY_UWS.source}|${BUILT_INS.source}|${ONLY_LATER.source}`);
 
 /**
  * Parts of pino a sidecar has no use for: transports in a thread of their own; the question whether
@@ -41,7 +42,7 @@ const lazily = {
       IN_PINO.test(importer) ? { path, namespace: 'replaced' } : undefined,
     );
     onResolve({ filter: LAZY }, ({ path, kind, namespace }) => {
-      if (namespace === 'lazy' && path === 'pino') return undefined;
+      if (namespace === 'lazy' && ONLY_LATER.test(path)) return undefined;
       const isLateAnyway = namespace === 'lazy' || kind !== 'import-statement';
       if (isLateAnyway) return { path, external: true };
       return { path, namespace: 'lazy' };
@@ -117,6 +118,7 @@ const asModule = {
 /** Source, output, how. Worker threads load theirs by URL, so it keeps the name tsc gave it. */
 const OUTPUTS = [
   ['main', 'main.js', { format: 'esm', plugins: [rolesOutside] }],
+  ['main', 'main.cjs', { ...asScript, supported: {}, plugins: [rolesOutside] }],
   ['queueproxy/start', `queueproxy/${BUNDLE}`, { ...asScript, plugins: [lazily] }],
   ['queueproxy/thread-main', 'queueproxy/thread-main.js', { ...asModule, plugins: [lazily] }],
 ];
@@ -135,7 +137,7 @@ export async function bundleSidecar(folder) {
     if (!existsSync(join(root, entry))) continue;
     const outfile = join(folder, output);
     const { metafile } = await build({ ...common, ...options, entryPoints: [entry], outfile });
-    metafiles[source] = metafile;
+    metafiles[output] = metafile;
   }
   const script = join(root, 'scripts', 'code-cache.js');
   const { status } = spawnSync(process.execPath, [script, sidecar], { stdio: 'inherit' });

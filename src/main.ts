@@ -7,23 +7,28 @@ import { chooseRole, type ProcessRole } from './settings/role.ts';
 
 const EXIT_USAGE = 2;
 
-const choice = chooseRole(process.argv.slice(2), process.env);
-switch (choice.kind) {
-  case 'role':
-    await startRole(choice.role, choice.args);
-    break;
-  case 'command': {
-    const { runCommand } = await import('./cli/program.ts');
-    process.exitCode = await runCommand(choice.args);
-    break;
+// Not awaited: this file is also built as a script, which cannot.
+void run();
+
+async function run() {
+  const choice = chooseRole(process.argv.slice(2), process.env);
+  switch (choice.kind) {
+    case 'role':
+      await startRole(choice.role, choice.args);
+      break;
+    case 'command': {
+      const { runCommand } = await import('./cli/program.ts');
+      process.exitCode = await runCommand(choice.args);
+      break;
+    }
+    case 'embedded':
+      console.error(`The ${choice.role} role runs inside \`pilotlight up\` in this version.`);
+      process.exitCode = EXIT_USAGE;
+      break;
+    case 'unknown':
+      console.error(`There is no role "${choice.role}"; see \`pilotlight --help\`.`);
+      process.exitCode = EXIT_USAGE;
   }
-  case 'embedded':
-    console.error(`The ${choice.role} role runs inside \`pilotlight up\` in this version.`);
-    process.exitCode = EXIT_USAGE;
-    break;
-  case 'unknown':
-    console.error(`There is no role "${choice.role}"; see \`pilotlight --help\`.`);
-    process.exitCode = EXIT_USAGE;
 }
 
 async function startRole(role: ProcessRole, args: readonly string[]) {

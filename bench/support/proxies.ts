@@ -112,7 +112,7 @@ export async function spawnSidecar(
     metrics: metrics!,
     app: appPort,
   };
-  const entry = join(BUILD, 'src', 'main.js');
+  const entry = join(BUILD, 'src', 'main.cjs');
   const env: Record<string, string> = sidecarEnvironment(ports, containerConcurrency);
   if (engine !== 'net') env['PILOTLIGHT_HTTP_ENGINE'] = engine;
   if (sinks !== null) env['OBSERVABILITY_CONFIG'] = loggingAndTracing(sinks.tracesUrl);

@@ -39,7 +39,7 @@ export async function startSidecar(
     metrics: await freePort(),
     app: settings.appPort,
   };
-  const child = spawn(process.execPath, [join(BUILD, 'src', 'main.js'), '--role', 'queueproxy'], {
+  const child = spawn(process.execPath, [join(BUILD, 'src', 'main.cjs'), '--role', 'queueproxy'], {
     env: {
       PATH: process.env['PATH'] ?? '',
       ...sidecarEnvironment(ports, settings.containerConcurrency),

@@ -3,14 +3,13 @@
 // again (the data plane's shared one), else four single bytes per step.
 // Hot: twice per header line.
 
-import { endianness } from 'node:os';
 import { FIELD_VALUE } from './characters.ts';
 
 const TAB = 9;
 const HIGH_BITS = 0x80808080 | 0;
 /** Smaller buffers come and go; a view of them would cost more than it saves. */
 const MIN_VIEWED_BYTES = 32 * 1024;
-const IS_LITTLE_ENDIAN = endianness() === 'LE';
+const IS_LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** The buffer viewed last; usually there is only one. */
 let viewed: Uint8Array | null = null;

@@ -14,14 +14,14 @@ export interface ReportSource {
 const DEFAULT_PERIOD_MS = 1000;
 
 export class StatReporter {
-  /** The message to serve now. */
-  current: Uint8Array;
   readonly #clock: Clock;
   readonly #accounting: ReportSource;
   readonly #podName: string;
   readonly #periodMs: number;
   readonly #startMs: number;
   readonly #ticker: TimerHandle;
+  /** Null until the first report or the first reader. */
+  #current: Uint8Array | null = null;
 
   /** `periodMs` > 0; counts are published per second of it (QP-39). */
   constructor(
@@ -35,8 +35,13 @@ export class StatReporter {
     this.#clock = clock;
     this.#periodMs = periodMs;
     this.#startMs = clock.monotonicMs();
-    this.current = encodeStat(emptyStat(podName));
     this.#ticker = clock.setTicker(periodMs, () => this.#report(), { background: true });
+  }
+
+  /** The message to serve now. */
+  get current(): Uint8Array {
+    this.#current ??= encodeStat(emptyStat(this.#podName));
+    return this.#current;
   }
 
   stop(): void {
@@ -47,7 +52,7 @@ export class StatReporter {
     const nowMs = this.#clock.monotonicMs();
     const report = this.#accounting.report(nowMs);
     const periodSeconds = this.#periodMs / 1000;
-    this.current = encodeStat({
+    this.#current = encodeStat({
       podName: this.#podName,
       averageConcurrentRequests: report.averageConcurrency,
       averageProxiedConcurrentRequests: report.averageProxiedConcurrency,

@@ -14,6 +14,8 @@ import { bundleSidecar } from '../../scripts/bundle.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const ENTRY = 'queueproxy/start';
+const OUTPUT = `${ENTRY}.cjs`;
+const MAINS = ['main.js', 'main.cjs'];
 /** Other folders belong to other roles. */
 const SOURCES =
   /^src\/(api\/duration\.ts|(clock|errors|pki|proxy|queueproxy|settings|shm|telemetry|wire)\/)/;
@@ -30,10 +32,19 @@ const PACKAGES = [
   'sonic-boom',
 ];
 /** Each takes a millisecond or more to load. */
-const NOT_AT_START = ['crypto', 'http', 'http2', 'https', 'inspector', 'tls', 'worker_threads'];
+const NOT_AT_START = [
+  'crypto',
+  'fs/promises',
+  'http',
+  'http2',
+  'https',
+  'inspector',
+  'tls',
+  'worker_threads',
+];
 
 const folder = mkdtempSync(join(tmpdir(), 'pilotlight-bundle-'));
-const BUNDLE = join(folder, `${ENTRY}.cjs`);
+const BUNDLE = join(folder, OUTPUT);
 let metafiles: Awaited<ReturnType<typeof bundleSidecar>>;
 beforeAll(async () => {
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
@@ -43,7 +54,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const inputs = (): string[] =>
   Object.keys(metafiles)
-    .filter((entry) => entry !== 'main')
+    .filter((entry) => !MAINS.includes(entry))
     .flatMap((entry) => Object.keys(metafiles[entry]?.inputs ?? {}));
 
 /** Runs a line of script with the bundle as `bundle` in a sidecar's environment. */
@@ -106,12 +117,12 @@ describe('the sidecar bundle', () => {
     expect([...names].filter((name) => !PACKAGES.includes(name))).toEqual([]);
   });
 
-  it('is one file beside main.js, and main.js holds no role', () => {
-    for (const entry of ['main', ENTRY]) {
+  it('is one file beside main, and main holds no role', () => {
+    for (const entry of [...MAINS, OUTPUT]) {
       const outputs = Object.keys(metafiles[entry]?.outputs ?? {});
       expect(outputs.filter((path) => !path.endsWith('.map'))).toHaveLength(1);
     }
-    const own = Object.keys(metafiles['main']?.inputs ?? {});
+    const own = MAINS.flatMap((main) => Object.keys(metafiles[main]?.inputs ?? {}));
     const allowed = /^(src\/(main\.ts|clock\/|settings\/)|scripts\/sidecar-loader\.js)/;
     expect(own.filter((path) => !allowed.test(path))).toEqual([]);
   });
@@ -127,10 +138,11 @@ describe('the sidecar bundle', () => {
     expect({ stdout, stderr }).toEqual({ stdout: 'false\n', stderr: '' });
   });
 
-  it('is what main.js runs, whatever the role was chosen by', () => {
+  it('is what main runs, as script and as module, whatever the role was chosen by', () => {
     const env = { PATH: process.env['PATH'], QUEUE_SERVING_PORT: '0', SERVING_POD: 'p' };
-    const main = join(folder, 'main.js');
-    for (const args of [[main], [main, '--role', 'queueproxy'], [main, 'queueproxy']]) {
+    const choices = [[], ['--role', 'queueproxy'], ['queueproxy']];
+    const commands = MAINS.flatMap((main) => choices.map((args) => [join(folder, main), ...args]));
+    for (const args of commands) {
       const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env });
       expect({ status, stderr }).toEqual({
         status: 1,
@@ -140,7 +152,7 @@ describe('the sidecar bundle', () => {
   });
 
   it('runs from its compiled code in a process of its own, and ends at the second signal', async () => {
-    const child = spawn(process.execPath, [join(folder, 'main.js')], { env: ENVIRONMENT });
+    const child = spawn(process.execPath, [join(folder, 'main.cjs')], { env: ENVIRONMENT });
     const errors = text(child.stderr);
     const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
     expect(JSON.parse(line)).toMatchObject({ message: 'Starting queue-proxy' });
