@@ -5,7 +5,7 @@
 import { deepEqual } from '../../kube/equal.ts';
 import { timestamp } from '../object-meta.ts';
 import { isJsonObject } from '../patch/json-value.ts';
-import { checkedSet, type FieldSet, union } from './field-set.ts';
+import { checkedSet, childrenOf, type FieldSet, makeNode, union } from './field-set.ts';
 
 /** Managers that updated, per object; above it the oldest are put together as `ancient-changes`. */
 export const MAX_UPDATE_MANAGERS = 10;
@@ -67,7 +67,7 @@ export function decodeManaged(value: unknown): ManagedFields | null {
   for (const item of value) {
     const entry = decodeEntry(item);
     if (entry === null) return null;
-    entries.push(entry);
+    if (entry.fieldsV1 !== null) entries.push(entry);
   }
   return entries;
 }
@@ -85,7 +85,8 @@ function decodeEntry(value: unknown): ManagedEntry | null {
     apiVersion,
     ...(typeof time === 'string' ? { time } : {}),
     fieldsType,
-    fieldsV1: set,
+    // The object as a whole is nobody's.
+    fieldsV1: makeNode(false, childrenOf(set)),
     ...(typeof subresource === 'string' && subresource !== '' ? { subresource } : {}),
   };
 }
