@@ -146,7 +146,7 @@ export class Placeholders {
   ): void {
     if (isControlledBy(object, route)) return;
     const { name } = object.metadata;
-    const noun = what === 'Service' ? 'service' : 'Endpoint';
+    const noun = what === 'Service' ? 'Service' : 'Endpoint';
     const message = `There is an existing placeholder ${noun} "${name}" that we do not own.`;
     pass.conditions.markFalse('IngressReady', 'NotOwned', message);
     throw new Error(`route: "${route.metadata.name}" does not own ${what}: "${name}"`);

@@ -8,6 +8,7 @@ import type { CommonStatus, KubeObject } from '../../api/objects.ts';
 import type { KnativeService } from '../../api/serving.ts';
 import { conflict, failure } from '../../kube/testing/failures.ts';
 import type { ClientCall } from '../../kube/testing/memory-client.ts';
+import { seededRandom } from './random.ts';
 import { ControllerWorld, NAMESPACE, template } from './world.ts';
 
 type WithStatus = KubeObject & { status?: CommonStatus };
@@ -33,17 +34,6 @@ const READY = [
 ];
 /** Longer than any back-off of a work queue. */
 const CALM_MS = 1_100_000;
-
-/** Mulberry32: small, and good enough to pick with. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 export class Chaos {
   readonly world = new ControllerWorld();

@@ -14,6 +14,7 @@ import { MemoryClient } from '../../kube/testing/memory-client.ts';
 import { silentLogger } from '../../telemetry/logger.ts';
 import type { DigestResolver } from '../revision/digest/queue.ts';
 import { type ControllerRole, type ControllerRoleOptions, startController } from '../start.ts';
+import { seededRandom } from './random.ts';
 
 export const NAMESPACE = 'default';
 /** Turns of the event loop after which nothing more can be under way. */
@@ -29,10 +30,11 @@ export interface WorldOptions extends Pick<ControllerRoleOptions, 'hasImageCache
 export class ControllerWorld {
   readonly clock = new FakeClock();
   readonly client = new MemoryClient({ clock: this.clock });
+  readonly random = seededRandom(7);
   readonly informers = createInformerFactory(this.client, {
     clock: this.clock,
     logger: silentLogger,
-    random: () => 0.5,
+    random: this.random,
   });
   readonly role: ControllerRole;
 
@@ -45,7 +47,7 @@ export class ControllerWorld {
       informers: this.informers,
       clock: this.clock,
       logger: silentLogger,
-      random: () => 0.5,
+      random: this.random,
       systemNamespace: 'knative-serving',
       clusterDomain: 'cluster.local',
     });

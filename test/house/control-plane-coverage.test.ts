@@ -1,0 +1,114 @@
+// Every numbered requirement of the control plane (CP-1 to CP-610) is cited by a test, or stands here
+// with the reason why none does. A number that nobody cites is a promise nobody keeps.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '..', '..');
+const THIS_FILE = 'control-plane-coverage.test.ts';
+/** A longer range in the name of a test is a heading, not a citation of each. */
+const MAX_RANGE = 13;
+
+/** The numbers there are, as ranges. */
+const NUMBERS: readonly (readonly [first: number, last: number])[] = [
+  [1, 11],
+  [20, 28],
+  [40, 46],
+  [60, 65],
+  [80, 90],
+  [100, 115],
+  [120, 129],
+  [140, 148],
+  [160, 166],
+  [170, 170],
+  [175, 176],
+  [185, 185],
+  [190, 195],
+  [200, 208],
+  [210, 215],
+  [221, 222],
+  [260, 260],
+  [270, 270],
+  [275, 275],
+  [280, 281],
+  [300, 303],
+  [305, 312],
+  [320, 324],
+  [345, 350],
+  [352, 352],
+  [360, 368],
+  [370, 374],
+  [390, 390],
+  [410, 412],
+  [415, 415],
+  [420, 420],
+  [430, 430],
+  [450, 450],
+  [455, 455],
+  [460, 464],
+  [480, 486],
+  [510, 518],
+  [530, 535],
+  [600, 610],
+];
+
+const WITHOUT_TEST: ReadonlyMap<number, string> = new Map([
+  [1, 'the list of controllers: each has its own folder and tests'],
+  [5, 'pacing of the reference; ours is the work queue of src/kube, which has its tests'],
+  [10, 'a table: live reload is CP-9, what a change reaches is in docs/config.md'],
+  [24, 'part of every status pass: CP-23 and CP-25 would fail without it'],
+  [40, 'the shape of a condition: CP-41 to CP-46 read and write it'],
+  [60, 'the rule behind the vectors of CP-61'],
+  [63, 'a table of keys: constants in src/api/labels.ts, compared by the golden objects'],
+  [64, 'a table of keys: used by CP-208 and CP-215'],
+  [65, 'a table of keys: used by CP-305, CP-312 and CP-345'],
+  [80, 'how definitions are installed: config/crds and the embedded API, tested there'],
+  [81, 'names of kinds: rows of src/api/kinds.ts, served and tested by the embedded API'],
+  [83, 'a part of every schema; the schemas are tested by the embedded API'],
+  [84, 'schema: src/api/schema.ts, checked by the embedded API and its tests'],
+  [85, 'schema: as CP-84'],
+  [86, 'schema: as CP-84'],
+  [87, 'schema: as CP-84'],
+  [88, 'schema: as CP-84'],
+  [89, 'schema: as CP-84'],
+  [90, 'schema: as CP-84'],
+  [114, 'config-leader-election: tested through the Leases of CP-6'],
+  [122, 'the Route of CP-602'],
+  [486, 'a choice: core Endpoints are read and written'],
+  [511, 'roles for people: objects in config/rbac.yaml'],
+  [512, 'Deployments: objects in config/'],
+  [513, 'objects of the installation: config/'],
+  [514, 'jobs of the reference: nothing to migrate, and domains of our own come from --domain'],
+  [515, 'what older versions left: CP-124 and CP-221 take it over'],
+  [600, 'the input of CP-601 to CP-610'],
+]);
+
+function testFiles(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.ts') && !name.endsWith(THIS_FILE))
+    .map((name) => readFileSync(join(root, folder, name), 'utf8'));
+}
+
+/** `CP-9`, and each number of `CP-9 to CP-11` in the name of a test. */
+function citedNumbers(): Set<number> {
+  const cited = new Set<number>();
+  for (const text of ['src', 'test', 'bench'].flatMap(testFiles)) {
+    for (const [, from, to] of text.matchAll(/\bCP-(\d+)(?: to CP-(\d+))?/g)) {
+      const isRange = to !== undefined && Number(to) - Number(from) <= MAX_RANGE;
+      const last = isRange ? Number(to) : Number(from);
+      for (let number = Number(from); number <= last; number += 1) cited.add(number);
+    }
+  }
+  return cited;
+}
+
+it('every requirement of the control plane is cited by a test or excused', () => {
+  const cited = citedNumbers();
+  const missing = NUMBERS.flatMap(([first, last]) =>
+    Array.from({ length: last - first + 1 }, (_, index) => first + index),
+  )
+    .filter((number) => !cited.has(number) && !WITHOUT_TEST.has(number))
+    .map((number) => `CP-${number}`);
+  expect(missing).toEqual([]);
+});
