@@ -30,6 +30,7 @@ import { isSendableStatus } from './h2-sending.ts';
 import { type CompiledHeaderEdits, compileEdits } from './header-edits.ts';
 import { hasNoBody } from './replies.ts';
 import { type Exchange, FailureCode, type HeaderEdits, Outcome, type Upstream } from './types.ts';
+import { failLater } from './upstream-errors.ts';
 import type {
   CallPoolWaiter,
   CallUpstream,
@@ -322,8 +323,4 @@ export class Http2Exchange
     if (outcome === Outcome.COMPLETE) this.#stream.release();
     else this.#stream.reset(Http2Code.INTERNAL_ERROR);
   }
-}
-
-function failLater(exchange: Http2Exchange, message: string): void {
-  exchange.failForward(message);
 }

@@ -17,7 +17,7 @@ import { interimHeadFor, requestHeadFor } from './message-heads.ts';
 import { hasNoBody, replyHead } from './replies.ts';
 import type { RequestHead } from './request-head.ts';
 import { type Exchange, FailureCode, type HeaderEdits, Outcome, type Upstream } from './types.ts';
-import { malformedResponse } from './upstream-errors.ts';
+import { failLater, failureOf, malformedResponse } from './upstream-errors.ts';
 import type { PendingDial, UpstreamCaller, UpstreamLink } from './upstream-link.ts';
 import { UpstreamPool } from './upstream-pools.ts';
 
@@ -376,8 +376,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
     this.#upstream = null;
     this.#requestLead = '';
     this.#phase = Phase.DECIDING;
-    const repeat = mayRepeat && code === FailureCode.RESET ? { isRepeatable: true } : {};
-    this.#connection.handler.onUpstreamFailure(this, { code, sent, message, ...repeat });
+    this.#connection.handler.onUpstreamFailure(this, failureOf(code, message, sent, mayRepeat));
   }
 
   #dropUpstream(): void {
@@ -397,8 +396,4 @@ export class NetExchange implements Exchange, UpstreamCaller {
     this.#connection.handler.onEnd(this, outcome);
     this.#connection.onExchangeEnd(this, outcome);
   }
-}
-
-function failLater(exchange: NetExchange, problem: string): void {
-  exchange.failForward(problem);
 }

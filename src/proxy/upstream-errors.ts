@@ -2,7 +2,7 @@
 // failed. Not hot.
 
 import type { Socket } from 'node:net';
-import { FailureCode } from './types.ts';
+import { FailureCode, type UpstreamFailure } from './types.ts';
 
 interface Address {
   readonly host: string;
@@ -64,4 +64,20 @@ export function quoted(text: string): string {
   return JSON.stringify(text).replace(/[^\x20-\x7e]/g, (character) => {
     return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
   });
+}
+
+/** What a handler hears; after a reset that may have been chance, that it may be sent again. */
+export function failureOf(
+  code: FailureCode,
+  message: string,
+  sent: boolean,
+  mayRepeat: boolean,
+): UpstreamFailure {
+  const failure = { code, sent, message };
+  return mayRepeat && code === FailureCode.RESET ? { ...failure, isRepeatable: true } : failure;
+}
+
+/** For process.nextTick, without a closure. */
+export function failLater(exchange: { failForward(problem: string): void }, problem: string): void {
+  exchange.failForward(problem);
 }
