@@ -180,7 +180,7 @@ describe('holding', () => {
     expect([second, third].map((exchange) => exchange?.forwards.length)).toEqual([1, 0]);
   });
 
-  it('the queue really ends: one request more than its limit is 503', () => {
+  it('ACT-50: the queue really ends: one request more than its limit is 503', () => {
     const harness = new ActivatorHarness();
     const throttler = harness.add('hello');
     for (let count = 0; count < MAX_QUEUED_PER_REVISION; count++) harness.request('hello');

@@ -39,6 +39,19 @@ function runsOf(): Map<string, number> {
   return runs;
 }
 
+it('ACT-12, ACT-13: who connects as soon as it listens finds everything that exists', async () => {
+  await startPods(2, { runMs: () => 0 });
+  const early = await WireActivator.start(async (api) => {
+    for (let number = 0; number < 50; number++) {
+      await api.deploy(`r${number}`);
+      await api.list(`r${number}`, ports());
+    }
+  });
+  const sent = await early.load({ revision: 'r49', requests: 20, connections: 4 });
+  await early.stop();
+  expect(new Set(sent.map(({ status }) => status))).toEqual(new Set([200]));
+});
+
 describe('requests of random length', () => {
   it('20,000 at 12 at once on 5 pods with containerConcurrency 1: no pod has two', async () => {
     const requests = 20_000;

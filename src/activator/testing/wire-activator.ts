@@ -32,8 +32,10 @@ export class WireActivator {
   running!: RunningActivator;
   #stopInformers: () => Promise<void> = async () => undefined;
 
-  static async start(): Promise<WireActivator> {
+  /** `prepare` fills the API before the activator looks at it. */
+  static async start(prepare?: (wire: WireActivator) => Promise<void>): Promise<WireActivator> {
     const wire = new WireActivator();
+    await prepare?.(wire);
     const deps = { clock: systemClock, logger: silentLogger, random: seededRandom(11) };
     const informers = createInformerFactory(wire.client, deps);
     const starting = startActivator({
