@@ -24,14 +24,29 @@ export interface ReportSubject {
   onPokeSent(sentAtMs: number): void;
 }
 
+/** What a reporter counts with; RequestAccounting unless several threads count one revision. */
+export interface Accounting {
+  readonly concurrency: number;
+  arrive(nowMs: number, proxied: boolean): void;
+  depart(nowMs: number, proxied: boolean): void;
+  report(nowMs: number): { averageConcurrency: number; requestCount: number };
+}
+
+/** The side of requests. */
+export interface RequestReporter {
+  /** Counts a request in; the result belongs to the request until its `depart`. */
+  arrive(subject: ReportSubject, nowMs: number): ReportEntry;
+  depart(entry: ReportEntry, nowMs: number): void;
+}
+
 export interface ReportEntry {
   readonly subject: ReportSubject;
-  readonly accounting: RequestAccounting;
+  readonly accounting: Accounting;
   /** The first request was announced and is to be subtracted once (ACT-128). */
   isAnnounced: boolean;
 }
 
-export class ConcurrencyReporter {
+export class ConcurrencyReporter implements RequestReporter {
   readonly #podName: string;
   readonly #sink: StatSink;
   readonly #clock: Clock;
@@ -39,6 +54,9 @@ export class ConcurrencyReporter {
   #ticker: TimerHandle | null = null;
   /** ACT-133: what each report says of each revision; null = nobody wants to know. */
   onReport: ((subject: ReportSubject, averageConcurrency: number) => void) | null = null;
+
+  /** Replaced where several threads count. */
+  createAccounting: (startMs: number) => Accounting = (startMs) => new RequestAccounting(startMs);
 
   constructor(podName: string, sink: StatSink, clock: Clock) {
     this.#podName = podName;
@@ -66,6 +84,11 @@ export class ConcurrencyReporter {
     const entry = subject.reportEntry ?? this.#track(subject, nowMs);
     entry.accounting.arrive(nowMs, false);
     return entry;
+  }
+
+  /** Another thread has requests of an untracked revision: tells of it as `arrive` would. */
+  announce(subject: ReportSubject, nowMs: number): ReportEntry {
+    return subject.reportEntry ?? this.#track(subject, nowMs);
   }
 
   depart(entry: ReportEntry, nowMs: number): void {
@@ -109,7 +132,7 @@ export class ConcurrencyReporter {
   }
 
   #track(subject: ReportSubject, nowMs: number): ReportEntry {
-    const entry = { subject, accounting: new RequestAccounting(nowMs), isAnnounced: true };
+    const entry = { subject, accounting: this.createAccounting(nowMs), isAnnounced: true };
     subject.reportEntry = entry;
     this.#entries.add(entry);
     this.#poke(entry);

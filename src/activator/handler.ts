@@ -17,7 +17,7 @@ import {
 } from '../wire/probe-headers.ts';
 import type { ActivationObserver } from './activation-observer.ts';
 import { type ActivationOwner, ActivationRequest } from './activation-request.ts';
-import type { ConcurrencyReporter } from './concurrency-reporter.ts';
+import type { RequestReporter } from './concurrency-reporter.ts';
 import type { PodTracker } from './pod-tracker.ts';
 import { answerProbe, type HealthCheck } from './probe-answers.ts';
 import type { RevisionThrottler } from './revision-throttler.ts';
@@ -35,7 +35,7 @@ export interface RevisionSource {
 
 export interface ActivatorHandlerDeps {
   revisions: RevisionSource;
-  reporter: ConcurrencyReporter;
+  reporter: RequestReporter;
   deadlines: DeadlineWheel;
   clock: Clock;
   health: HealthCheck;
@@ -55,7 +55,7 @@ export class ActivatorHandler implements ExchangeHandler, ActivationOwner {
   /** Log, metrics and traces; null = nothing of the next request is of interest. */
   observer: ActivationObserver | null = null;
   readonly #revisions: RevisionSource;
-  readonly #reporter: ConcurrencyReporter;
+  readonly #reporter: RequestReporter;
   readonly #deadlines: DeadlineWheel;
   readonly #clock: Clock;
   readonly #health: HealthCheck;

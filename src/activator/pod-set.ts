@@ -9,7 +9,7 @@ import type { Upstream } from '../proxy/types.ts';
 import { revisionCapacity } from './capacity.ts';
 import { parseDest } from './destinations.ts';
 import { createLbPolicy, type LbPolicy } from './lb/policy.ts';
-import { PodTracker } from './pod-tracker.ts';
+import { PodTracker, type PodTrackerOptions } from './pod-tracker.ts';
 import type { UpstreamSource } from './revision-throttler.ts';
 import { type ActivatorPlace, assignSlice, UNKNOWN_INDEX } from './slicing.ts';
 
@@ -18,6 +18,8 @@ export interface PodSetOptions {
   random: () => number;
   /** ACT-105: Host by which a mesh lets us through to single pods; null without one. */
   passthroughHost: string | null;
+  /** Where several threads count on one pod; absent with one thread. */
+  createTracker?: (options: PodTrackerOptions) => PodTracker;
 }
 
 export class PodSet {
@@ -114,9 +116,10 @@ export class PodSet {
   }
 
   #createPod(dest: string): PodTracker {
-    const { passthroughHost } = this.#options;
+    const { passthroughHost, createTracker } = this.#options;
     const upstream = this.#upstreamAt(dest);
-    return new PodTracker({ dest, upstream, limit: this.#limit, passthroughHost });
+    const options = { dest, upstream, limit: this.#limit, passthroughHost };
+    return createTracker?.(options) ?? new PodTracker(options);
   }
 
   /** A resting pod answers again; the connections it had were given up. */

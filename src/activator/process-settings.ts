@@ -3,6 +3,7 @@
 // Pure but for resolv.conf, which is handed in.
 
 import { tryParseDurationMs } from '../api/duration.ts';
+import { MAX_GATE_THREADS } from '../proxy/gate-team.ts';
 import { type HttpEngine, isHttpEngine } from '../proxy/http-engine.ts';
 import type { TlsTexts } from '../proxy/tls-policy.ts';
 import { clusterDomainOf } from '../settings/cluster-domain.ts';
@@ -24,6 +25,8 @@ export interface ActivatorSettings {
   readonly metricsPort: number;
   readonly profilingPort: number;
   readonly httpEngine: HttpEngine;
+  /** 1 to 16. */
+  readonly threads: number;
   /** Upstream HTTP/1 connections kept idle (ACT-111). */
   readonly maxIdle: number;
   readonly maxIdlePerHost: number;
@@ -75,6 +78,7 @@ export function readActivatorSettings(env: Environment, resolvConf: string): Act
     metricsPort: reader.port('METRICS_PROMETHEUS_PORT', METRICS_PORT),
     profilingPort: reader.port('PROFILING_PORT', PROFILING_PORT),
     httpEngine: readEngine(reader),
+    threads: readThreads(reader),
     maxIdle: readCount(reader, 'MAX_IDLE_PROXY_CONNS', 1000),
     maxIdlePerHost: readCount(reader, 'MAX_IDLE_PROXY_CONNS_PER_HOST', 100),
     probeTimeoutMs: readDuration(reader, 'PROBE_TIMEOUT', '300ms'),
@@ -121,6 +125,13 @@ function readEngine(reader: EnvReader): HttpEngine {
   if (isHttpEngine(engine)) return engine;
   reader.problems.push(`PILOTLIGHT_HTTP_ENGINE: '${engine}' is not net or uws`);
   return 'net';
+}
+
+function readThreads(reader: EnvReader): number {
+  const threads = reader.integer('ACTIVATOR_THREADS', 1);
+  if (threads >= 1 && threads <= MAX_GATE_THREADS) return threads;
+  reader.problems.push(`ACTIVATOR_THREADS: ${threads} is not 1 to ${MAX_GATE_THREADS}`);
+  return 1;
 }
 
 function readUrl(reader: EnvReader): string {

@@ -45,6 +45,12 @@ export class RequestPorts {
     this.#h2c = options.h2cPort === null ? null : open();
   }
 
+  /** What listens, for threads that join. */
+  get servers(): readonly { server: HttpServer; port: number }[] {
+    const first = { server: this.#http, port: this.port };
+    return this.#h2c === null ? [first] : [first, { server: this.#h2c, port: this.h2cPort }];
+  }
+
   async listen(): Promise<void> {
     const { host, port, h2cPort } = this.#options;
     this.port = (await this.#http.listen({ host, port })).port;

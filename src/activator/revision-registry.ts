@@ -31,6 +31,7 @@ import { clusterIpDest, privateServiceHost } from './private-service.ts';
 import { readRevisionSettings } from './revision-settings.ts';
 import { RevisionThrottler, type UpstreamSource } from './revision-throttler.ts';
 import { placeAmong } from './slicing.ts';
+import type { ActivatorThreads } from './threads/activator-threads.ts';
 import { WakeLog } from './wake-log.ts';
 
 export interface RevisionRegistryDeps {
@@ -40,6 +41,8 @@ export interface RevisionRegistryDeps {
   upstreams: UpstreamSource;
   /** Where requests of a namespace go instead, when they go over TLS (ACT-118). */
   upstreamsOf?: (namespace: string) => UpstreamSource;
+  /** Further request threads; absent with one thread. */
+  threads?: ActivatorThreads;
   prober: PodProber;
   clock: Clock;
   logger: Logger;
@@ -108,20 +111,21 @@ export class RevisionRegistry {
 
   #track(namespace: string, name: string, revision: Revision): void {
     const { clock, logger, random, upstreams } = this.#deps;
-    const throttler: RevisionThrottler = new RevisionThrottler(
-      namespace,
-      name,
-      readRevisionSettings(revision),
-      {
-        upstreams: this.#deps.upstreamsOf?.(namespace) ?? upstreams,
-        clock,
-        random,
-        passthroughHost: this.#passthroughHost(namespace, name),
-        dispatcher: this.#dispatcher,
-        wake: new WakeLog(`${namespace}/${name}`, logger, clock),
-        onSuspect: (dest) => tracked.watcher?.suspect(dest),
-      },
-    );
+    const settings = readRevisionSettings(revision);
+    const passthroughHost = this.#passthroughHost(namespace, name);
+    const { threads } = this.#deps;
+    const team = threads?.teamFor(namespace, name, settings, passthroughHost);
+    const throttler: RevisionThrottler = new RevisionThrottler(namespace, name, settings, {
+      ...(team === undefined ? {} : { team }),
+      upstreams: this.#deps.upstreamsOf?.(namespace) ?? upstreams,
+      clock,
+      random,
+      passthroughHost,
+      dispatcher: this.#dispatcher,
+      wake: new WakeLog(`${namespace}/${name}`, logger, clock),
+      onSuspect: (dest) => tracked.watcher?.suspect(dest),
+    });
+    if (team !== undefined) threads?.attach(team, throttler);
     const tracked: TrackedRevision = {
       uid: revision.metadata.uid ?? '',
       throttler,

@@ -16,10 +16,13 @@ import { PodSet } from './pod-set.ts';
 import type { PodTracker } from './pod-tracker.ts';
 import type { RevisionSettings } from './revision-settings.ts';
 import type { ActivatorPlace } from './slicing.ts';
+import type { PodState, ThrottlerTeam } from './threads/throttler-team.ts';
 import type { WakeLog } from './wake-log.ts';
 
 /** Requests held per revision; the next one is refused with 503 (a real limit, unlike ACT-50). */
 export const MAX_QUEUED_PER_REVISION = 10_000;
+/** Pause between looks for a pod that another thread may have freed (decision 0018). */
+const DISPLACED_RETRY_MS = 5;
 /** How long requests wait for a revision that is already known to have failed to start. */
 export const FAILED_WAKE_GRACE_MS = 10_000;
 
@@ -47,6 +50,8 @@ export interface ThrottlerDeps {
   passthroughHost?: string | null;
   /** Requests held; default MAX_QUEUED_PER_REVISION. */
   queueLimit?: number;
+  /** The same revision in other threads; absent with one thread. */
+  team?: ThrottlerTeam;
   /** A pod could not be reached although nothing was sent: check it before using it again. */
   onSuspect(dest: string): void;
 }
@@ -70,6 +75,7 @@ export class RevisionThrottler implements ReportSubject {
   /** Admitted and without a pod, oldest first; never more than the gate has admitted. */
   readonly #displaced = new Set<HeldRequest>();
   #graceTimer: TimerHandle | null = null;
+  #displacedTimer: TimerHandle | null = null;
 
   constructor(namespace: string, name: string, settings: RevisionSettings, deps: ThrottlerDeps) {
     this.namespace = namespace;
@@ -79,11 +85,13 @@ export class RevisionThrottler implements ReportSubject {
     this.dispatcher = deps.dispatcher;
     this.wake = deps.wake;
     this.#deps = deps;
-    this.#gate = Gate.create(0, deps.queueLimit ?? MAX_QUEUED_PER_REVISION);
+    const { team } = deps;
+    this.#gate = team?.gate ?? Gate.create(0, deps.queueLimit ?? MAX_QUEUED_PER_REVISION);
     this.#pods = new PodSet(settings.containerConcurrency, {
       upstreams: deps.upstreams,
       random: deps.random,
       passthroughHost: deps.passthroughHost ?? null,
+      ...(team === undefined ? {} : { createTracker: (options) => team.createTracker(options) }),
     });
   }
 
@@ -143,6 +151,7 @@ export class RevisionThrottler implements ReportSubject {
   /** An admitted request found no pod: it waits for one in front of everybody in the queue. */
   displace(request: HeldRequest): void {
     this.#displaced.add(request);
+    if (this.#deps.team !== undefined) this.#watchOtherThreads();
     if (this.hasPods) return;
     this.wake.begin();
     this.#watchFailure();
@@ -159,6 +168,11 @@ export class RevisionThrottler implements ReportSubject {
     if (this.#pods.has(tracker)) this.#deps.onSuspect(tracker.dest);
   }
 
+  /** The same, seen by another thread. */
+  suspectDest(dest: string): void {
+    this.#deps.onSuspect(dest);
+  }
+
   /**
    * ACT-63: the pods that can take requests now. `unproven` pods are listed and do not answer at the
    * moment; see PodSet.
@@ -166,19 +180,19 @@ export class RevisionThrottler implements ReportSubject {
   setPods(dests: readonly string[], unproven: readonly string[] = []): void {
     const wasEmpty = !this.hasPods;
     this.#pods.setPods(dests, unproven);
-    this.#publish(wasEmpty);
+    this.#publish(wasEmpty, { kind: 'pods', dests, unproven });
   }
 
   /** ACT-64: from now on everything goes to the ClusterIP, behind which there are so many pods. */
   setClusterIp(dest: string, backendCount: number): void {
     const wasEmpty = !this.hasPods;
     this.#pods.setClusterIp(dest, backendCount);
-    this.#publish(wasEmpty);
+    this.#publish(wasEmpty, { kind: 'clusterIp', dest, backendCount });
   }
 
   /** ACT-72. */
   setPlace(place: ActivatorPlace): void {
-    if (this.#pods.setPlace(place)) this.#publish(!this.hasPods);
+    if (this.#pods.setPlace(place)) this.#publish(!this.hasPods, { kind: 'place', place });
   }
 
   /**
@@ -188,6 +202,7 @@ export class RevisionThrottler implements ReportSubject {
   update(settings: RevisionSettings): void {
     const previous = this.settings.failure;
     this.settings = settings;
+    this.#deps.team?.settingsChanged(settings);
     const { failure } = settings;
     if (failure !== null && failure !== previous && !this.hasPods) this.#refuseAll(failure);
     this.#watchFailure();
@@ -196,6 +211,7 @@ export class RevisionThrottler implements ReportSubject {
   /** ACT-44: the revision is gone. What is queued or running goes on; nothing idle is kept. */
   stop(): void {
     this.#endGrace();
+    this.#deps.team?.forget();
     this.#pods.close();
   }
 
@@ -246,16 +262,27 @@ export class RevisionThrottler implements ReportSubject {
     }
   }
 
+  /** Another thread frees a pod without telling; it is rare that anybody waits for that. */
+  #watchOtherThreads(): void {
+    this.#displacedTimer ??= this.#deps.clock.setTimer(DISPLACED_RETRY_MS, () => {
+      this.#displacedTimer = null;
+      this.#serveDisplaced();
+      if (this.#displaced.size > 0) this.#watchOtherThreads();
+    });
+  }
+
   #endGrace(): void {
     this.#graceTimer?.cancel();
     this.#graceTimer = null;
   }
 
   /** ACT-65: where requests may go is known, now how many; who was there first goes first. */
-  #publish(wasEmpty: boolean): void {
+  #publish(wasEmpty: boolean, state: PodState): void {
     if (wasEmpty && this.hasPods) this.wake.probed();
     this.#serveDisplaced();
-    this.#gate.resize(this.#pods.capacity);
+    const { team } = this.#deps;
+    if (team === undefined) this.#gate.resize(this.#pods.capacity);
+    else team.publish(state, this.#pods.capacity);
     this.#watchFailure();
   }
 }

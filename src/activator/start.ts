@@ -27,6 +27,7 @@ import { createHttpProber } from './http-prober.ts';
 import { RequestPorts } from './request-ports.ts';
 import { RevisionRegistry } from './revision-registry.ts';
 import { noteWake, startTelemetry } from './start-telemetry.ts';
+import { ActivatorThreads, type ThreadsDeps } from './threads/activator-threads.ts';
 import { ActivatorTls, type ActivatorTlsOptions } from './tls.ts';
 
 /** ACT-111, ACT-112. */
@@ -62,6 +63,10 @@ export interface ActivatorOptions {
   podIP?: string;
   /** `system-internal-tls` is enabled: a TLS port, and TLS to pods (ACT-117). */
   tls?: ActivatorTlsOptions;
+  /** Request threads, the main one counted: 1 to 16, default 1 (decision 0018). */
+  threads?: number;
+  /** The built entry file of request threads, where it is not beside this module. */
+  threadFile?: URL;
   /** Probe cadence and meshes; what is absent is stock (ACT-5, ACT-10). */
   discovery?: Partial<DiscoverySettings>;
   /** Idle upstream connections per pod (ACT-111). */
@@ -97,9 +102,21 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
   const endpoints = options.informers.informer<Endpoints>(EndpointsKind);
   const services = options.informers.informer<CoreService>(CoreServiceKind);
   const { maxIdlePerHost: maxIdlePerUpstream = UPSTREAM_OPTIONS.maxIdlePerUpstream } = options;
-  const upstreams = new UpstreamPools({ ...UPSTREAM_OPTIONS, maxIdlePerUpstream }, deps);
+  const upstream = { ...UPSTREAM_OPTIONS, maxIdlePerUpstream };
+  const upstreams = new UpstreamPools(upstream, deps);
   const tls = options.tls === undefined ? null : new ActivatorTls(upstreams, options.tls, options);
+  const headers = { [WAKE_NOTICE_HEADER]: '1' };
+  const stats = new StatClient({ url: options.autoscalerUrl, ...deps, headers });
+  const reporter = new ConcurrencyReporter(options.podName, stats, clock);
+  stats.onConnect = () => reporter.resendPokes();
+  let isDraining = false;
+  const health = (): string | null => {
+    if (isDraining) return 'received SIGTERM from kubelet';
+    return stats.isConnected ? null : 'connection has not yet been established';
+  };
+  const threads = threadsFor(options, upstream, { clock, logger, reporter, health });
   const registry = new RevisionRegistry({
+    ...(threads === null ? {} : { threads }),
     ...(tls === null ? {} : { upstreamsOf: (namespace) => tls.upstreams.of(namespace) }),
     revisions,
     endpoints,
@@ -112,23 +129,15 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
     discovery: { ...DEFAULT_DISCOVERY, ...options.discovery },
     ownAddress: options.podIP ?? options.host,
   });
-  const headers = { [WAKE_NOTICE_HEADER]: '1' };
-  const stats = new StatClient({ url: options.autoscalerUrl, ...deps, headers });
   stats.onText = (text) => noteWake(registry, clock, text);
-  const reporter = new ConcurrencyReporter(options.podName, stats, clock);
-  stats.onConnect = () => reporter.resendPokes();
   const deadlines = new DeadlineWheel(clock);
-  let isDraining = false;
   const handler = new ActivatorHandler({
     revisions: registry,
     reporter,
     deadlines,
     clock,
     clusterDomain: options.clusterDomain,
-    health: () => {
-      if (isDraining) return 'received SIGTERM from kubelet';
-      return stats.isConnected ? null : 'connection has not yet been established';
-    },
+    health,
   });
   const { host, h2cPort = null, httpEngine: engine = 'net' } = options;
   const ports = new RequestPorts(
@@ -143,13 +152,14 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
   stats.start();
   reporter.start();
   await ports.listen();
+  await threads?.listen(ports.servers);
   await tls?.listen(host);
   const telemetry = await startTelemetry(options, { revisions, handler, reporter, stats, ports });
   logger.info({ host, port: ports.port, h2cPort: ports.h2cPort }, 'activator listening');
 
   const stop = async (): Promise<void> => {
     isDraining = true;
-    await Promise.all([ports.close(), tls?.close()]);
+    await Promise.all([ports.close(), tls?.close(), threads?.close()]);
     reporter.stop();
     stats.stop();
     registry.stop();
@@ -167,8 +177,33 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
     async drain({ delayMs = DRAIN_DELAY_MS } = {}): Promise<void> {
       isDraining = true;
       if (delayMs > 0) await clock.sleep(delayMs);
-      await Promise.all([ports.drain(), tls?.drain()]);
+      await Promise.all([ports.drain(), tls?.drain(), threads?.drain()]);
       await stop();
     },
   };
+}
+
+/** Null with one thread. A thread that dies takes the process with it. */
+function threadsFor(
+  {
+    threads = 1,
+    tls,
+    httpEngine: engine = 'net',
+    host,
+    clusterDomain,
+    threadFile,
+  }: ActivatorOptions,
+  upstream: UpstreamOptions,
+  deps: Omit<ThreadsDeps, 'onDeath'>,
+): ActivatorThreads | null {
+  if (threads === 1) return null;
+  if (tls !== undefined) {
+    throw new Error('ACTIVATOR_THREADS above 1 does not go together with system-internal-tls yet');
+  }
+  const file = threadFile === undefined ? {} : { threadFile };
+  const onDeath = (error: Error): void => {
+    throw new Error('a request thread ended', { cause: error });
+  };
+  const options = { threads, engine, host, clusterDomain, upstream, ...file };
+  return new ActivatorThreads(options, { ...deps, onDeath });
 }

@@ -9,12 +9,12 @@ import type { Clock } from '../clock/clock.ts';
 import { scaleOriginMs } from '../clock/thread-clock.ts';
 import { Gate } from '../proxy/gate.ts';
 import type { GateSeat } from '../proxy/gate-team.ts';
+import { duplicateDescriptors } from '../proxy/listening-descriptors.ts';
 import type { HttpServer } from '../proxy/types.ts';
 import type { LineSink } from '../telemetry/line-output.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { MetricSnapshot } from '../telemetry/metric-series.ts';
 import { waitLimitFor } from './handler.ts';
-import { duplicateDescriptors } from './listening-descriptors.ts';
 import type { QueueProxySettings } from './settings.ts';
 import {
   createThreadCells,

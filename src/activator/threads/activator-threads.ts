@@ -1,0 +1,274 @@
+// The request threads beside the main one (ACTIVATOR_THREADS above 1): starts them, gives each its
+// channel to every other, and passes on what the main thread decides (decision 0018). A thread that
+// ends by itself has lost requests and may have held slots, so it is not replaced: the activator
+// says why and ends. Not hot.
+
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import type { Clock, TimerHandle } from '../../clock/clock.ts';
+import { scaleOriginMs } from '../../clock/thread-clock.ts';
+import type { HttpEngine } from '../../proxy/http-engine.ts';
+import { duplicateDescriptors } from '../../proxy/listening-descriptors.ts';
+import type { HttpServer, UpstreamOptions } from '../../proxy/types.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import type { ConcurrencyReporter } from '../concurrency-reporter.ts';
+import type { RevisionSettings } from '../revision-settings.ts';
+import { MAX_QUEUED_PER_REVISION, type RevisionThrottler } from '../revision-throttler.ts';
+import { MainTeam } from './main-team.ts';
+import { MergedAccounting } from './merged-accounting.ts';
+import {
+  type FromThread,
+  HEALTH_PROBLEMS,
+  type RevisionStart,
+  type ThreadListen,
+  type ThreadReport,
+  type ThreadStart,
+  type ToThread,
+} from './thread-messages.ts';
+
+/** How often probes of other threads hear of a change in health. */
+const HEALTH_PERIOD_MS = 100;
+/** Its own build entry point; the only place that knows where it is. */
+const THREAD_FILE = new URL('./thread-main.js', import.meta.url);
+
+export interface ThreadsOptions {
+  /** 2 to 16, the main thread counted. */
+  readonly threads: number;
+  readonly engine: HttpEngine;
+  readonly host: string;
+  readonly clusterDomain: string;
+  readonly upstream: UpstreamOptions;
+  /** The built entry file; the one beside this module unless a test says otherwise. */
+  readonly threadFile?: URL;
+}
+
+export interface ThreadsDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly reporter: ConcurrencyReporter;
+  readonly health: () => string | null;
+  /** A thread ended although nobody asked it to. */
+  readonly onDeath: (error: Error) => void;
+}
+
+export class ActivatorThreads {
+  readonly #options: ThreadsOptions;
+  readonly #deps: ThreadsDeps;
+  readonly #health = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+  readonly #workers: Worker[] = [];
+  /** This thread's channels, by thread. */
+  readonly #ports: (MessagePort | null)[];
+  /** By number; forgotten ones stay until nobody is inside. */
+  readonly #teams = new Map<number, MainTeam>();
+  readonly #forgotten = new Set<MainTeam>();
+  readonly #throttlers = new Map<number, RevisionThrottler>();
+  readonly #ticker: TimerHandle;
+  #lastId = 0;
+  #isClosing = false;
+  /** Threads still to answer the last of `listen`, `drain`, `close`, and who waits for that. */
+  #pending: { missing: number; resolve(): void; reject(error: Error): void } | null = null;
+
+  constructor(options: ThreadsOptions, deps: ThreadsDeps) {
+    const { threads } = options;
+    this.#options = options;
+    this.#deps = deps;
+    deps.reporter.createAccounting = (startMs) => new MergedAccounting(startMs);
+    const ports = createPorts(threads);
+    this.#ports = ports[0] as (MessagePort | null)[];
+    for (const port of this.#ports) {
+      port?.on('message', (id: number) => this.#teams.get(id)?.gate.collect());
+      port?.unref();
+    }
+    for (let thread = 1; thread < threads; thread += 1) {
+      this.#workers.push(this.#start(thread, ports[thread] as (MessagePort | null)[]));
+    }
+    this.#ticker = deps.clock.setTicker(HEALTH_PERIOD_MS, () => this.#showHealth(), {
+      background: true,
+    });
+    this.#showHealth();
+  }
+
+  /** The shared part of a new revision; every thread knows of it from now on. */
+  teamFor(
+    namespace: string,
+    name: string,
+    settings: RevisionSettings,
+    passthroughHost: string | null,
+  ): MainTeam {
+    this.#sweep();
+    this.#lastId = (this.#lastId + 1) | 0;
+    const id = this.#lastId;
+    const { threads } = this.#options;
+    const team = new MainTeam({
+      id,
+      queueLimit: MAX_QUEUED_PER_REVISION,
+      seat: { thread: 0, threads, wake: (thread) => this.#ports[thread]?.postMessage(id) },
+      others: threads - 1,
+      broadcast: (message) => this.#broadcast(message),
+      onForgotten: (each) => this.#forgotten.add(each),
+    });
+    this.#teams.set(id, team);
+    const gate = team.gate.shared;
+    const start: RevisionStart = {
+      kind: 'track',
+      id,
+      namespace,
+      name,
+      settings,
+      passthroughHost,
+      gate,
+    };
+    this.#broadcast(start);
+    return team;
+  }
+
+  /** The throttler a team belongs to. */
+  attach(team: MainTeam, throttler: RevisionThrottler): void {
+    this.#throttlers.set(team.id, throttler);
+  }
+
+  /** Every thread listens where these servers do. */
+  async listen(servers: readonly { server: HttpServer; port: number }[]): Promise<void> {
+    const places: ThreadListen[][] = this.#workers.map(() => []);
+    for (const { server, port } of servers) {
+      const { listener } = server;
+      const descriptors =
+        listener === undefined ? [] : await duplicateDescriptors(listener, this.#workers.length);
+      places.forEach((where, index) => {
+        const descriptor = descriptors[index];
+        where.push(descriptor === undefined ? { host: this.#options.host, port } : { descriptor });
+      });
+    }
+    await this.#ask((index) => ({ kind: 'listen', where: places[index] as ThreadListen[] }));
+  }
+
+  drain(): Promise<void> {
+    return this.#ask(() => ({ kind: 'drain' }));
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#ticker.cancel();
+    await this.#ask(() => ({ kind: 'close' }));
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    for (const port of this.#ports) port?.close();
+  }
+
+  #start(thread: number, ports: (MessagePort | null)[]): Worker {
+    const { threads, engine, clusterDomain, upstream, threadFile = THREAD_FILE } = this.#options;
+    const start: ThreadStart = {
+      thread,
+      threads,
+      engine,
+      clusterDomain,
+      upstream,
+      originMs: scaleOriginMs(this.#deps.clock),
+      health: this.#health,
+      ports,
+    };
+    const worker = new Worker(threadFile, {
+      workerData: start,
+      transferList: ports.filter((port) => port !== null),
+    });
+    worker.on('message', (message: FromThread) => this.#onMessage(thread, message));
+    worker.on('error', (error) => this.#onDeath(error));
+    worker.on('exit', (code) => this.#onDeath(new Error(`exit code ${code}`)));
+    return worker;
+  }
+
+  #broadcast(message: ToThread): void {
+    for (const worker of this.#workers) worker.postMessage(message);
+  }
+
+  #ask(messageFor: (index: number) => ToThread): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#pending = { missing: this.#workers.length, resolve, reject };
+      this.#workers.forEach((worker, index) => {
+        worker.postMessage(messageFor(index));
+      });
+    });
+  }
+
+  #onMessage(thread: number, message: FromThread): void {
+    switch (message.kind) {
+      case 'published':
+        this.#teams.get(message.id)?.onPublished(message.version);
+        return;
+      case 'arrived':
+        this.#onArrived(thread, message.id);
+        return;
+      case 'reports':
+        for (const report of message.reports) this.#onReport(thread, report);
+        return;
+      case 'suspect':
+        this.#throttlers.get(message.id)?.suspectDest(message.dest);
+        return;
+      case 'log':
+        this.#deps.logger.info(message.fields, message.message);
+        return;
+      case 'failed':
+        this.#pending?.reject(new Error(message.message));
+        return;
+      default:
+        this.#onAnswer();
+    }
+  }
+
+  #onAnswer(): void {
+    if (this.#pending === null) return;
+    this.#pending.missing -= 1;
+    if (this.#pending.missing === 0) this.#pending.resolve();
+  }
+
+  #onArrived(thread: number, id: number): void {
+    const throttler = this.#throttlers.get(id);
+    if (throttler === undefined) return;
+    const entry = this.#deps.reporter.announce(throttler, this.#deps.clock.monotonicMs());
+    if (entry.accounting instanceof MergedAccounting) entry.accounting.begin(thread);
+  }
+
+  #onReport(thread: number, report: ThreadReport): void {
+    const throttler = this.#throttlers.get(report.id);
+    if (throttler === undefined) return;
+    const isIdle = report.inside === 0 && report.requestCount === 0 && report.requestMs === 0;
+    if (throttler.reportEntry === null && isIdle) return;
+    const entry = this.#deps.reporter.announce(throttler, this.#deps.clock.monotonicMs());
+    if (entry.accounting instanceof MergedAccounting) entry.accounting.add(thread, report);
+  }
+
+  #onDeath(error: Error): void {
+    this.#pending?.reject(error);
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.#deps.onDeath(error);
+  }
+
+  #showHealth(): void {
+    const problem = HEALTH_PROBLEMS.indexOf(this.#deps.health() as null);
+    Atomics.store(new Int32Array(this.#health), 0, Math.max(0, problem));
+  }
+
+  /** Revisions that went and have nobody inside any more. */
+  #sweep(): void {
+    for (const team of this.#forgotten) {
+      if (!team.isIdle) continue;
+      this.#forgotten.delete(team);
+      this.#teams.delete(team.id);
+      this.#throttlers.delete(team.id);
+    }
+  }
+}
+
+/** A channel between every two threads. */
+function createPorts(threads: number): (MessagePort | null)[][] {
+  const ports: (MessagePort | null)[][] = Array.from({ length: threads }, () =>
+    new Array<MessagePort | null>(threads).fill(null),
+  );
+  for (let first = 0; first < threads; first += 1) {
+    for (let second = first + 1; second < threads; second += 1) {
+      const { port1, port2 } = new MessageChannel();
+      (ports[first] as (MessagePort | null)[])[second] = port1;
+      (ports[second] as (MessagePort | null)[])[first] = port2;
+    }
+  }
+  return ports;
+}

@@ -1,0 +1,82 @@
+// What the activator's main thread and its request threads say to each other (decision 0018); plain
+// data, cold. Admissions travel through the gates in shared memory instead, and wakes of a gate
+// through a channel between every two threads, as the number of the revision.
+
+import type { MessagePort } from 'node:worker_threads';
+import type { HttpEngine } from '../../proxy/http-engine.ts';
+import type { UpstreamOptions } from '../../proxy/types.ts';
+import type { RevisionSettings } from '../revision-settings.ts';
+import type { PodState } from './throttler-team.ts';
+
+/** Everything a request thread is made from (`workerData`). */
+export interface ThreadStart {
+  /** 1 to `threads` - 1; the main thread is 0. */
+  readonly thread: number;
+  readonly threads: number;
+  readonly engine: HttpEngine;
+  readonly clusterDomain: string;
+  readonly upstream: UpstreamOptions;
+  /** Origin of the main thread's monotonic scale. */
+  readonly originMs: number;
+  /** One Int32: why probes fail, an index of HEALTH_PROBLEMS; 0 = they do not. */
+  readonly health: SharedArrayBuffer;
+  /** By thread, for wakes; null at the thread's own place. */
+  readonly ports: readonly (MessagePort | null)[];
+}
+
+/** ACT-19, by number. */
+export const HEALTH_PROBLEMS = [
+  null,
+  'received SIGTERM from kubelet',
+  'connection has not yet been established',
+] as const;
+
+/** Where a thread listens: on a descriptor of its own, or joining a port by address. */
+export type ThreadListen =
+  | { readonly descriptor: number }
+  | { readonly host: string; readonly port: number };
+
+export interface RevisionStart {
+  readonly kind: 'track';
+  readonly id: number;
+  readonly namespace: string;
+  readonly name: string;
+  readonly settings: RevisionSettings;
+  readonly passthroughHost: string | null;
+  readonly gate: SharedArrayBuffer;
+}
+
+export type ToThread =
+  | { readonly kind: 'listen'; readonly where: readonly ThreadListen[] }
+  | { readonly kind: 'drain' }
+  | { readonly kind: 'close' }
+  | RevisionStart
+  | { readonly kind: 'forget'; readonly id: number }
+  | { readonly kind: 'settings'; readonly id: number; readonly settings: RevisionSettings }
+  | {
+      readonly kind: 'pods';
+      readonly id: number;
+      readonly version: number;
+      readonly state: PodState;
+      /** Slots of every listed pod. */
+      readonly slots: readonly (readonly [dest: string, slots: SharedArrayBuffer])[];
+    };
+
+/** What a thread saw of one revision since its last report. */
+export interface ThreadReport {
+  readonly id: number;
+  /** Concurrency times milliseconds. */
+  readonly requestMs: number;
+  readonly requestCount: number;
+  readonly inside: number;
+}
+
+export type FromThread =
+  | { readonly kind: 'listening' | 'drained' | 'closed' }
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'published'; readonly id: number; readonly version: number }
+  /** The first request of a revision this thread does not track. */
+  | { readonly kind: 'arrived'; readonly id: number }
+  | { readonly kind: 'reports'; readonly reports: readonly ThreadReport[] }
+  | { readonly kind: 'suspect'; readonly id: number; readonly dest: string }
+  | { readonly kind: 'log'; readonly fields: object; readonly message: string };

@@ -1,0 +1,123 @@
+// The revisions a request thread knows, as the main thread tells of them (decision 0018): one
+// throttler each, with the shared gate and the shared slots of its pods. A revision that went stays
+// until nobody is inside, because its slots may still be on their way here (ACT-44).
+// `find` is hot: two map lookups, no string built.
+
+import type { MessagePort } from 'node:worker_threads';
+import type { Clock } from '../../clock/clock.ts';
+import type { UpstreamPools } from '../../proxy/upstream-pools.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import type { ReportSubject } from '../concurrency-reporter.ts';
+import { Dispatcher } from '../dispatcher.ts';
+import type { RevisionSource } from '../handler.ts';
+import { RevisionThrottler } from '../revision-throttler.ts';
+import { WakeLog } from '../wake-log.ts';
+import type { FromThread, RevisionStart, ThreadStart, ToThread } from './thread-messages.ts';
+import { WorkerTeam } from './worker-team.ts';
+
+export interface ThreadRevisionsDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: () => number;
+  readonly upstreams: UpstreamPools;
+  readonly post: (message: FromThread) => void;
+}
+
+interface Shared {
+  readonly throttler: RevisionThrottler;
+  readonly team: WorkerTeam;
+}
+
+type Change = Exclude<ToThread, { kind: 'listen' | 'drain' | 'close' }>;
+
+export class ThreadRevisions implements RevisionSource {
+  readonly #start: ThreadStart;
+  readonly #deps: ThreadRevisionsDeps;
+  readonly #dispatcher = new Dispatcher();
+  /** Namespace, then revision name. */
+  readonly #byNamespace = new Map<string, Map<string, RevisionThrottler>>();
+  readonly #byId = new Map<number, Shared>();
+  readonly #ids = new WeakMap<ReportSubject, number>();
+  readonly #forgotten = new Set<number>();
+
+  constructor(start: ThreadStart, deps: ThreadRevisionsDeps) {
+    this.#start = start;
+    this.#deps = deps;
+    for (const port of start.ports) {
+      port?.on('message', (id: number) => this.#byId.get(id)?.team.gate.collect());
+      port?.unref();
+    }
+  }
+
+  find(namespace: string, name: string): RevisionThrottler | null {
+    return this.#byNamespace.get(namespace)?.get(name) ?? null;
+  }
+
+  idOf(subject: ReportSubject): number {
+    return this.#ids.get(subject) ?? -1;
+  }
+
+  apply(change: Change): void {
+    if (change.kind === 'track') {
+      this.#track(change);
+      return;
+    }
+    const shared = this.#byId.get(change.id);
+    if (shared === undefined) return;
+    if (change.kind === 'settings') shared.throttler.update(change.settings);
+    else if (change.kind === 'forget') this.#forget(change.id, shared);
+    else this.#publish(shared, change);
+  }
+
+  #publish({ throttler, team }: Shared, change: Extract<Change, { kind: 'pods' }>): void {
+    const { state, id, version } = change;
+    team.slots = new Map(change.slots);
+    if (state.kind === 'pods') throttler.setPods(state.dests, state.unproven);
+    else if (state.kind === 'clusterIp') throttler.setClusterIp(state.dest, state.backendCount);
+    else throttler.setPlace(state.place);
+    this.#deps.post({ kind: 'published', id, version });
+  }
+
+  #track({ id, namespace, name, settings, passthroughHost, gate }: RevisionStart): void {
+    this.#sweep();
+    const { clock, logger, random, upstreams, post } = this.#deps;
+    const { thread, threads, ports } = this.#start;
+    const wake = (to: number): void => (ports[to] as MessagePort | null)?.postMessage(id);
+    const team = new WorkerTeam(gate, { thread, threads, wake });
+    const throttler = new RevisionThrottler(namespace, name, settings, {
+      upstreams,
+      clock,
+      random,
+      passthroughHost,
+      team,
+      dispatcher: this.#dispatcher,
+      wake: new WakeLog(`${namespace}/${name}`, logger, clock),
+      onSuspect: (dest) => post({ kind: 'suspect', id, dest }),
+    });
+    this.#ids.set(throttler, id);
+    this.#byId.set(id, { throttler, team });
+    let revisions = this.#byNamespace.get(namespace);
+    if (revisions === undefined) {
+      revisions = new Map();
+      this.#byNamespace.set(namespace, revisions);
+    }
+    revisions.set(name, throttler);
+  }
+
+  #forget(id: number, { throttler }: Shared): void {
+    const revisions = this.#byNamespace.get(throttler.namespace);
+    if (revisions?.get(throttler.name) === throttler) revisions.delete(throttler.name);
+    if (revisions?.size === 0) this.#byNamespace.delete(throttler.namespace);
+    throttler.stop();
+    this.#forgotten.add(id);
+  }
+
+  #sweep(): void {
+    for (const id of this.#forgotten) {
+      const gate = this.#byId.get(id)?.team.gate;
+      if (gate === undefined || gate.inFlight > 0 || gate.waiting > 0) continue;
+      this.#forgotten.delete(id);
+      this.#byId.delete(id);
+    }
+  }
+}
