@@ -1,6 +1,6 @@
-// Concurrency of one revision over all threads (ACT-126): the main thread counts its own requests as
-// ever and adds what the others report once a second. Sums are conserved: what a report misses is in
-// the next one. Not hot; `arrive` and `depart` are the main thread's own.
+// Concurrency of one revision over all threads (ACT-126): the main thread counts its own requests
+// as ever and adds what the others report once a second. Sums are conserved: what a report misses
+// is in the next one. Not hot; `arrive` and `depart` are the main thread's own.
 
 import { RequestAccounting } from '../../proxy/request-accounting.ts';
 import type { Accounting } from '../concurrency-reporter.ts';

@@ -1,6 +1,6 @@
-// A pod whose slots several threads take (ACT-52): the count of requests on it is one cell of shared
-// memory, changed by compare-exchange. Invariant: 0 <= count, and <= the limit unless that is 0.
-// Hot where several threads run: once per request each way, no allocation.
+// A pod whose slots several threads take (ACT-52): the count of requests on it is one cell of
+// shared memory, changed by compare-exchange. Invariant: 0 <= count, and <= the limit unless that
+// is 0. Hot where several threads run: once per request each way, no allocation.
 
 import { PodTracker, type PodTrackerOptions } from '../pod-tracker.ts';
 

@@ -1,7 +1,7 @@
 // Entry file of an activator's request thread (ACTIVATOR_THREADS above 1): the same handler and
-// throttlers as in the main thread, tied to gates and slots in shared memory, told by the main thread
-// which revisions and pods there are. It has no API client, no stat socket and no probes of its own.
-// An error nobody handles ends the thread, and with it the activator.
+// throttlers as in the main thread, tied to gates and slots in shared memory, told by the main
+// thread which revisions and pods there are. It has no API client, no stat socket and no probes of
+// its own. An error nobody handles ends the thread, and with it the activator.
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../clock/clock.ts';

@@ -1,7 +1,7 @@
-// The side of the concurrency reporter a request thread has (ACT-125): counts per revision, tells the
-// main thread of the first request of one it does not track (ACT-127), and once a second of all it
-// tracks. Invariant: an entry is forgotten only when nobody is inside and nothing happened since the
-// last report (ACT-131). Hot: `arrive` and `depart` run once per request.
+// The side of the concurrency reporter a request thread has (ACT-125): counts per revision, tells
+// the main thread of the first request of one it does not track (ACT-127), and once a second of
+// all it tracks. Invariant: an entry is forgotten only when nobody is inside and nothing happened
+// since the last report (ACT-131). Hot: `arrive` and `depart` run once per request.
 
 import type { Clock, TimerHandle } from '../../clock/clock.ts';
 import { RequestAccounting } from '../../proxy/request-accounting.ts';

@@ -1,6 +1,6 @@
-// What one revision has in common in all request threads (decision 0018): one gate, the slots of its
-// pods, and the order in which changes reach them. Types only; main-team.ts and worker-team.ts are
-// the two sides.
+// What one revision has in common in all request threads (decision 0018): one gate, the slots of
+// its pods, and the order in which changes reach them. Types only; main-team.ts and worker-team.ts
+// are the two sides.
 
 import type { Gate } from '../../proxy/gate.ts';
 import type { PodTracker, PodTrackerOptions } from '../pod-tracker.ts';
