@@ -29,8 +29,8 @@ const MAX_START_KILL_MS = 400;
 /** The kill comes after up to so many acknowledged writes, and up to so much later. */
 const MAX_WRITES_BEFORE = 250;
 const MAX_DELAY_MS = 5;
-const START_LIMIT_MS = 60_000;
-const CATCH_UP_LIMIT_MS = 30_000;
+const START_LIMIT_MS = 180_000;
+const CATCH_UP_LIMIT_MS = 120_000;
 
 export const store: TortureScenario = { name: 'store', run };
 

@@ -134,7 +134,7 @@ export class FieldManager {
     const claimed = this.#ownable(named, writer.subresource);
     const entry = makeEntry(writer, claimed, nowMs);
     const foreign = managed.filter((other) => other !== own);
-    // With its name, which nobody owns: otherwise leaving out the last of its metadata drops it all.
+    // With its name, which nobody owns: else leaving out the last of its metadata drops it all.
     const owned = foreign.reduce((all, { fieldsV1 }) => union(all, fieldsV1), named);
     const merged = mergeConfiguration(this.#type, base, config) as JsonObject;
     const pruned = pruneDropped(this.#type, merged, own?.fieldsV1 ?? null, owned);

@@ -41,7 +41,10 @@ export class Caller {
     const deadlineMs = performance.now() + UNTIL_LIMIT_MS;
     for (;;) {
       const answer = step.watch === undefined ? await this.#once(step) : await this.#watch(step);
-      if (step.until === undefined || answer.code === step.until) return answer;
+      const isCode = step.until === undefined || answer.code === step.until;
+      const { untilField } = step;
+      const isThere = untilField === undefined || valueAt(answer.body, untilField) !== undefined;
+      if (isCode && isThere) return answer;
       if (performance.now() > deadlineMs) return answer;
       await new Promise((resolve) => setTimeout(resolve, UNTIL_PERIOD_MS));
     }

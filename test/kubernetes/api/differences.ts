@@ -137,11 +137,6 @@ const BUILT_IN: readonly KnownDifference[] = [
     path: /managedFields/,
     reason: 'an entry of the scale subresource is kept apart where theirs has lost it',
   },
-  {
-    steps: /^(an update of an applied list|apply deployment: what it came to|table: deployments)$/,
-    path: /managedFields\[\d+\]\./,
-    reason: 'entries of one second are ordered by manager, theirs by when they came',
-  },
 ];
 
 /** Another status code, deliberately. */

@@ -11,7 +11,10 @@ type Variables = ReadonlyMap<string, string>;
 
 export function normalise(value: unknown, variables: Variables, field = ''): unknown {
   if (typeof value === 'string') return word(value, variables, field);
-  if (Array.isArray(value)) return value.map((item) => normalise(item, variables, ''));
+  if (Array.isArray(value)) {
+    const items = value.map((item) => normalise(item, variables, ''));
+    return field === 'managedFields' ? items.sort(byManager) : items;
+  }
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, member]) => [
@@ -19,6 +22,15 @@ export function normalise(value: unknown, variables: Variables, field = ''): unk
       normalise(member, variables, name),
     ]),
   );
+}
+
+/** Entries are kept by time: their order depends on where a second ended. */
+function byManager(a: unknown, b: unknown): number {
+  const text = (entry: unknown): string => {
+    const { operation, manager, subresource } = entry as Record<string, unknown>;
+    return [operation, manager, subresource].join();
+  };
+  return text(a) < text(b) ? -1 : 1;
 }
 
 function word(text: string, variables: Variables, field: string): string {

@@ -81,6 +81,9 @@ const owners: Step[] = [
   }),
   remove('Foreground: delete', `${MAPS}/owner`, { ...DELETE, propagationPolicy: 'Foreground' }),
   get('Foreground: owner waits', `${MAPS}/owner`),
+  get('Foreground: dependent waits', `${MAPS}/kid-foreground`, {
+    untilField: 'metadata.deletionTimestamp',
+  }),
   merge('Foreground: let go', `${MAPS}/kid-foreground`, { metadata: { finalizers: null } }),
   get('Foreground: dependent gone', `${MAPS}/kid-foreground`, { until: 404 }),
   get('Foreground: owner gone', `${MAPS}/owner`, { until: 404 }),

@@ -14,6 +14,8 @@ export interface Step {
   readonly save?: Readonly<Record<string, string>>;
   /** Asked again until this code comes: for what controllers do behind. */
   readonly until?: number;
+  /** Dotted path; asked again until it is there, for the same. */
+  readonly untilField?: string;
   /** Events to read of a watch, and what is done once it is open. */
   readonly watch?: { readonly events: number; readonly during: readonly Step[] };
 }
