@@ -1,6 +1,7 @@
 // What a request costs in the activator, compared with the queue-proxy in front of the same app
 // (decision 0009): CPU of the whole process per request, taken in turns in many short rounds of
-// which the first is dropped; ratios within a round, their median and spread.
+// which the first is dropped; ratios within a round, their median and spread. One more row says what
+// an activator weighs that knows many revisions.
 
 import { join } from 'node:path';
 import { LoadGenerator } from './support/load.ts';
@@ -48,8 +49,18 @@ export interface ActivatorRow {
   errors: number;
 }
 
-const FULL = { rounds: 10, roundMs: 1500, latencyMs: 4000 };
-const TINY = { rounds: 2, roundMs: 80, latencyMs: 150 };
+/** What many revisions weigh, their Endpoints and the API in memory included. */
+export interface ActivatorMemoryRow {
+  name: string;
+  revisions: number;
+  podsPerRevision: number;
+  rssMb: number;
+  privateDirtyMb: number;
+  errors: number;
+}
+
+const FULL = { rounds: 10, roundMs: 1500, latencyMs: 4000, revisions: 1000 };
+const TINY = { rounds: 2, roundMs: 80, latencyMs: 150, revisions: 20 };
 const BODY_BYTES = 1024;
 const CONNECTIONS = 64;
 const REQUEST_HEADERS = 12;
@@ -68,7 +79,9 @@ interface Samples {
   errors: number;
 }
 
-export async function run(options: ActivatorBenchOptions): Promise<ActivatorRow[]> {
+export async function run(
+  options: ActivatorBenchOptions,
+): Promise<(ActivatorRow | ActivatorMemoryRow)[]> {
   const plan = options.tiny ? TINY : FULL;
   const appPort = await freePort();
   const appEntry = join(BUILD, 'bench', 'support', 'app.js');
@@ -93,8 +106,9 @@ export async function run(options: ActivatorBenchOptions): Promise<ActivatorRow[
       }
       if (!options.json) console.error(`round ${number + 1} of ${plan.rounds}`);
     }
-    const rows: ActivatorRow[] = [];
+    const rows: (ActivatorRow | ActivatorMemoryRow)[] = [];
     for (const target of targets) rows.push(await makeRow(load, target, samples, plan.latencyMs));
+    rows.push(await measureMemory(load, appPort, plan));
     return rows;
   } finally {
     await load.close();
@@ -103,14 +117,19 @@ export async function run(options: ActivatorBenchOptions): Promise<ActivatorRow[
   }
 }
 
-async function activatorTarget(appPort: number, containerConcurrency: number): Promise<Target> {
+const PODS_PER_REVISION = 10;
+
+async function activatorTarget(
+  appPort: number,
+  containerConcurrency: number,
+  otherRevisions = 0,
+): Promise<Target> {
   const port = await freePort();
   const entry = join(BUILD, 'bench', 'support', 'activator-host.js');
-  const child = spawnPinned(
-    process.execPath,
-    [entry, String(port), String(appPort), String(containerConcurrency)],
-    { core: PROXY_CORE },
-  );
+  const numbers = [port, appPort, containerConcurrency, otherRevisions, PODS_PER_REVISION];
+  const child = spawnPinned(process.execPath, [entry, ...numbers.map(String)], {
+    core: PROXY_CORE,
+  });
   await untilListening(port);
   return {
     name: `activator-cc${containerConcurrency}`,
@@ -121,6 +140,29 @@ async function activatorTarget(appPort: number, containerConcurrency: number): P
     pid: child.pid!,
     close: () => end(child),
   };
+}
+
+/** In service for a moment, then weighed. */
+async function measureMemory(
+  load: LoadGenerator,
+  appPort: number,
+  { revisions, latencyMs }: { revisions: number; latencyMs: number },
+): Promise<ActivatorMemoryRow> {
+  const target = await activatorTarget(appPort, 100, revisions);
+  try {
+    const { errors } = await load.run(order(target, latencyMs, RATE));
+    const { rssMb, privateDirtyMb } = memoryMb(target.pid!);
+    return {
+      name: 'activator-memory',
+      revisions,
+      podsPerRevision: PODS_PER_REVISION,
+      rssMb: round(rssMb, 1),
+      privateDirtyMb: round(privateDirtyMb, 1),
+      errors,
+    };
+  } finally {
+    await target.close();
+  }
 }
 
 const newSamples = (): Samples => ({ cpuUs: [], rps: [], errors: 0 });
