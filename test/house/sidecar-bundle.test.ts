@@ -32,16 +32,7 @@ const PACKAGES = [
   'sonic-boom',
 ];
 /** Each takes a millisecond or more to load. */
-const NOT_AT_START = [
-  'crypto',
-  'fs/promises',
-  'http',
-  'http2',
-  'https',
-  'inspector',
-  'tls',
-  'worker_threads',
-];
+const NOT_AT_START = ['crypto', 'http', 'http2', 'https', 'inspector', 'tls', 'worker_threads'];
 
 const folder = mkdtempSync(join(tmpdir(), 'pilotlight-bundle-'));
 const BUNDLE = join(folder, OUTPUT);
