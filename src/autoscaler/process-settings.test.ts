@@ -28,6 +28,7 @@ describe('config-leader-election', () => {
         renewDeadlineMs: 40_000,
         retryPeriodMs: 10_000,
         buckets: 1,
+        leasePrefixes: {},
       },
     });
   });

@@ -1,5 +1,5 @@
-// Creates and updates an Ingress for its owner (CP-307), and says on the owner how far it is (CP-260
-// step 12). Ownership is not checked: the name belongs to the owner's.
+// Creates and updates an Ingress for its owner (CP-307), and says on the owner how far it is
+// (CP-260, step 12). Ownership is not checked: the name belongs to the owner's.
 
 import type { ConditionManager } from '../api/conditions.ts';
 import { findCondition, READY } from '../api/conditions.ts';

@@ -1,5 +1,5 @@
 // What every role that runs as a process on Kubernetes does first and last: find the API, wait for
-// it, read a config map before any cache exists, and stop its parts in reverse order within a limit.
+// it, read a config map before any cache exists, and stop its parts in reverse order in time.
 
 import type { ConfigMap } from '../api/core.ts';
 import * as kinds from '../api/kinds.ts';

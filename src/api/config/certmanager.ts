@@ -1,5 +1,5 @@
-// config-certmanager (CP-115): which issuer of cert-manager signs which type of Certificate. A value
-// that names only a part keeps the rest of the default.
+// config-certmanager (CP-115): which issuer of cert-manager signs which type of Certificate. A
+// value that names only a part keeps the rest of the default.
 
 import { parse as parseYaml } from 'yaml';
 import {

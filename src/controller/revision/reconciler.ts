@@ -1,6 +1,6 @@
 // Revision -> Deployment and PodAutoscaler, and from both what state it is in (CP-160 to CP-195).
-// Where the node maps image names to programs nothing is resolved: the digest of an image is its own
-// name, and a name nobody knows comes back as a failing container.
+// Where the node maps image names to programs nothing is resolved: the digest of an image is its
+// own name, and a name nobody knows comes back as a failing container.
 
 import type { PodAutoscaler } from '../../api/autoscaling.ts';
 import { CONDITION_SETS, READY } from '../../api/conditions.ts';
