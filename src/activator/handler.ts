@@ -24,7 +24,7 @@ import type { RevisionThrottler } from './revision-throttler.ts';
 
 /** Pods tried for one request of which nothing was sent; then 502. */
 export const MAX_POD_ATTEMPTS = 16;
-/** Pods tried when some of a repeatable request was sent, lest one request ends many pods; then 502. */
+/** Pods tried for a repeatable request that was sent, lest it ends many pods; then 502. */
 export const MAX_REPEATED_ATTEMPTS = 3;
 const SWITCHING_PROTOCOLS = 101;
 

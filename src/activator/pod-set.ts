@@ -29,8 +29,8 @@ export class PodSet {
   readonly #policy: LbPolicy;
   #trackers = new Map<string, PodTracker>();
   /**
-   * Pods that are listed, have to prove themselves again and still run requests of ours: their slots
-   * are not forgotten. At most as many as the Endpoints list.
+   * Pods that are listed, have to prove themselves again and still run requests of ours: their
+   * slots are not forgotten. At most as many as the Endpoints list.
    */
   #resting: Map<string, PodTracker> | null = null;
   #assigned: readonly PodTracker[] = [];

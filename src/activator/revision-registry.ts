@@ -1,9 +1,10 @@
 // Keeps one throttler and one pod watcher per Revision in step with the API: Revisions say what
-// exists and how it may be used, private Endpoints where its pods are, private Services how to reach
-// them through a mesh, public Endpoints which activators share it (ACT-42 to ACT-45, ACT-69 to
-// ACT-72, ACT-77 to ACT-79, ACT-88). Unlike the reference an Endpoints object that comes before its
-// Revision is not lost: both sides are read when either appears. Invariant: a watcher exists exactly while its throttler and its private Endpoints do.
-// `find` is hot: two map lookups, no string built.
+// exists and how it may be used, private Endpoints where its pods are, private Services how to
+// reach them through a mesh, public Endpoints which activators share it (ACT-42 to ACT-45, ACT-69
+// to ACT-72, ACT-77 to ACT-79, ACT-88). Unlike the reference an Endpoints object that comes before
+// its Revision is not lost: both sides are read when either appears. Invariant: a watcher exists
+// exactly while its throttler and its private Endpoints do. `find` is hot: two map lookups, no
+// string built.
 
 import type { CoreService, Endpoints } from '../api/core.ts';
 import {

@@ -3,8 +3,8 @@
 // slot on one pod; both are given back when it ends. Policy only: no sockets, no timers but one.
 // Invariants: trackers are published before the capacity that counts them (ACT-65); slots on usable
 // pods never exceed the capacity, so an admitted request finds a free pod unless the list shrank in
-// between, and then it is displaced: it keeps its slot of the gate and gets the next free pod before
-// anybody in the queue (ACT-58). Hot: admit, choosePod and leave run once per request.
+// between, and then it is displaced: it keeps its slot of the gate and gets the next free pod
+// before anybody in the queue (ACT-58). Hot: admit, choosePod and leave run once per request.
 
 import type { Clock, TimerHandle } from '../clock/clock.ts';
 import { Admission, Gate, type GateWaiter } from '../proxy/gate.ts';
