@@ -184,7 +184,8 @@ describe('activator on real sockets', () => {
     await list('hello', three);
     const answers = await many(300, 'hello');
     expect(answers.filter(({ status }) => status === 200).length).toBe(300);
-    expect(three.map((each) => each.maxRunning)).toEqual([2, 2, 2]);
+    expect(Math.max(...three.map((each) => each.maxRunning))).toBe(2);
+    expect(three.filter((each) => each.ids.length === 0)).toEqual([]);
     expect(new Set(three.flatMap((each) => each.ids)).size).toBe(300);
   });
 
