@@ -86,7 +86,7 @@ describe('the stat socket', () => {
     expect(heard).toEqual([]);
   });
 
-  it('ACT-156: decodes binary frames on any path', async () => {
+  it('ACT-152, ACT-156: decodes binary frames on any path', async () => {
     const { port } = await start();
     const socket = await connect(port);
     const arrived = nextStats();
@@ -117,7 +117,7 @@ describe('the stat socket', () => {
     expect(await pong).toBe('are you there');
   });
 
-  it('AS-182: says 1012 Restarting when it stops, and refuses from then on', async () => {
+  it('ACT-159, AS-182: says 1012 Restarting when it stops, and refuses from then on', async () => {
     const { port } = await start();
     const sockets = await Promise.all([connect(port), connect(port)]);
     const closed = sockets.map(

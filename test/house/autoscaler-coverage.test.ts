@@ -2,15 +2,12 @@
 // example, or stands here with the reason why not. A number that nobody cites is a promise nobody
 // keeps.
 
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { citedNumbers, textsOf } from './citations.ts';
 
-const root = join(import.meta.dirname, '..', '..');
-const LAST = 200;
-const THIS_FILE = 'autoscaler-coverage.test.ts';
-/** A longer range in the name of a test is a heading, not a citation of each. */
+/** Numbers a range in a test's name may span. */
 const MAX_RANGE = 13;
+const LAST = 200;
 
 const WITHOUT_TEST: ReadonlyMap<number, string> = new Map([
   [3, 'names of groups and domains: everything that reads or writes an object uses them'],
@@ -40,28 +37,8 @@ const WITHOUT_TEST: ReadonlyMap<number, string> = new Map([
   [197, 'a list of what may be done better: AS-31, AS-90, AS-114, AS-170 and AS-174'],
 ]);
 
-function filesOf(folder: string, suffix: string): string[] {
-  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith(suffix) && !name.endsWith(THIS_FILE))
-    .map((name) => readFileSync(join(root, folder, name), 'utf8'));
-}
-
-/** `AS-9`, and each number of `AS-9 to AS-11`. */
-function citedNumbers(): Set<number> {
-  const cited = new Set<number>();
-  const tests = ['src', 'test', 'bench'].flatMap((folder) => filesOf(folder, '.test.ts'));
-  for (const text of [...tests, ...filesOf('src/autoscaler/testdata', '.json')]) {
-    for (const [, from, to] of text.matchAll(/\bAS-(\d+)(?: to AS-(\d+))?/g)) {
-      const isRange = to !== undefined && Number(to) - Number(from) <= MAX_RANGE;
-      const last = isRange ? Number(to) : Number(from);
-      for (let number = Number(from); number <= last; number += 1) cited.add(number);
-    }
-  }
-  return cited;
-}
-
 it('every requirement of the autoscaler is cited by a test or excused', () => {
-  const cited = citedNumbers();
+  const cited = citedNumbers('AS', MAX_RANGE, textsOf('src/autoscaler/testdata', '.json'));
   const missing = Array.from({ length: LAST }, (_, index) => index + 1)
     .filter((number) => !cited.has(number) && !WITHOUT_TEST.has(number))
     .map((number) => `AS-${number}`);

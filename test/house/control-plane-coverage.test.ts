@@ -1,15 +1,11 @@
 // Every numbered requirement of the control plane (CP-1 to CP-610) is cited by a test, or stands here
 // with the reason why none does. A number that nobody cites is a promise nobody keeps.
 
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { citedNumbers } from './citations.ts';
 
-const root = join(import.meta.dirname, '..', '..');
-const THIS_FILE = 'control-plane-coverage.test.ts';
-/** A longer range in the name of a test is a heading, not a citation of each. */
+/** Numbers a range in a test's name may span. */
 const MAX_RANGE = 13;
-
 /** The numbers there are, as ranges. */
 const NUMBERS: readonly (readonly [first: number, last: number])[] = [
   [1, 11],
@@ -84,27 +80,8 @@ const WITHOUT_TEST: ReadonlyMap<number, string> = new Map([
   [600, 'the input of CP-601 to CP-610'],
 ]);
 
-function testFiles(folder: string): string[] {
-  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.test.ts') && !name.endsWith(THIS_FILE))
-    .map((name) => readFileSync(join(root, folder, name), 'utf8'));
-}
-
-/** `CP-9`, and each number of `CP-9 to CP-11` in the name of a test. */
-function citedNumbers(): Set<number> {
-  const cited = new Set<number>();
-  for (const text of ['src', 'test', 'bench'].flatMap(testFiles)) {
-    for (const [, from, to] of text.matchAll(/\bCP-(\d+)(?: to CP-(\d+))?/g)) {
-      const isRange = to !== undefined && Number(to) - Number(from) <= MAX_RANGE;
-      const last = isRange ? Number(to) : Number(from);
-      for (let number = Number(from); number <= last; number += 1) cited.add(number);
-    }
-  }
-  return cited;
-}
-
 it('every requirement of the control plane is cited by a test or excused', () => {
-  const cited = citedNumbers();
+  const cited = citedNumbers('CP', MAX_RANGE);
   const missing = NUMBERS.flatMap(([first, last]) =>
     Array.from({ length: last - first + 1 }, (_, index) => first + index),
   )

@@ -1,12 +1,11 @@
 // Every numbered requirement of the ingress contract (ING-1 to ING-124) is cited by a test, or stands
 // here with the reason why none does. A number that nobody cites is a promise nobody keeps.
 
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { citedNumbers } from './citations.ts';
 
-const root = join(import.meta.dirname, '..', '..');
-const THIS_FILE = 'ingress-coverage.test.ts';
+/** Numbers a range in a test's name may span. */
+const MAX_RANGE = 6;
 /** First and last number of each run in the contract. */
 const NUMBERS = [
   [1, 5],
@@ -21,8 +20,6 @@ const NUMBERS = [
   [100, 108],
   [120, 124],
 ] as const;
-/** A longer range in the name of a test is a heading, not a citation of each. */
-const MAX_RANGE = 6;
 
 const KOURIER = 'how Kourier does it; ours is ING-80 to ING-87';
 const GATEWAY_API = 'how the Gateway API implementation does it';
@@ -46,27 +43,8 @@ const WITHOUT_TEST: ReadonlyMap<number, string> = new Map<number, string>([
   ...[120, 121, 122, 123, 124].map((number): [number, string] => [number, GATEWAY_API]),
 ]);
 
-function testFiles(folder: string): string[] {
-  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.test.ts') && !name.endsWith(THIS_FILE))
-    .map((name) => readFileSync(join(root, folder, name), 'utf8'));
-}
-
-/** `ING-9`, and each number of `ING-9 to ING-11`. */
-function citedNumbers(): Set<number> {
-  const cited = new Set<number>();
-  for (const text of ['src', 'test', 'bench'].flatMap(testFiles)) {
-    for (const [, from, to] of text.matchAll(/\bING-(\d+)(?: to ING-(\d+))?/g)) {
-      const isRange = to !== undefined && Number(to) - Number(from) <= MAX_RANGE;
-      const last = isRange ? Number(to) : Number(from);
-      for (let number = Number(from); number <= last; number += 1) cited.add(number);
-    }
-  }
-  return cited;
-}
-
 it('every requirement of the ingress contract is cited by a test or excused', () => {
-  const cited = citedNumbers();
+  const cited = citedNumbers('ING', MAX_RANGE);
   const missing = NUMBERS.flatMap(([first, last]) =>
     Array.from({ length: last - first + 1 }, (_, index) => first + index),
   )

@@ -1,15 +1,11 @@
 // Every numbered requirement of client compatibility (KN) is cited by a test, or stands here with the
 // reason why not. A number that nobody cites is a promise nobody keeps.
 
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { citedNumbers } from './citations.ts';
 
-const root = join(import.meta.dirname, '..', '..');
-const THIS_FILE = 'kn-coverage.test.ts';
-/** A longer range in the name of a test is a heading, not a citation of each. */
+/** Numbers a range in a test's name may span. */
 const MAX_RANGE = 13;
-
 /** The numbers of the specification, which has gaps between its sections. */
 const NUMBERS: readonly number[] = [
   ...[1, 2, 3, 4, 5],
@@ -46,32 +42,13 @@ const WITHOUT_TEST: ReadonlyMap<number, string> = new Map([
   [280, 'needs a kn binary; its request sequences are in src/apiserver/kn.test.ts'],
 ]);
 
-function testFiles(folder: string): string[] {
-  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.test.ts') && !name.endsWith(THIS_FILE))
-    .map((name) => readFileSync(join(root, folder, name), 'utf8'));
-}
-
-/** `KN-9`, and each number of `KN-9 to KN-11`. */
-function citedNumbers(): Set<number> {
-  const cited = new Set<number>();
-  for (const text of ['src', 'test', 'bench'].flatMap(testFiles)) {
-    for (const [, from, to] of text.matchAll(/\bKN-(\d+)(?: to KN-(\d+))?/g)) {
-      const isRange = to !== undefined && Number(to) - Number(from) <= MAX_RANGE;
-      const last = isRange ? Number(to) : Number(from);
-      for (let number = Number(from); number <= last; number += 1) cited.add(number);
-    }
-  }
-  return cited;
-}
-
 it('every requirement of client compatibility is cited by a test or excused', () => {
-  const cited = citedNumbers();
+  const cited = citedNumbers('KN', MAX_RANGE);
   const missing = NUMBERS.filter((number) => !cited.has(number) && !WITHOUT_TEST.has(number));
   expect(missing.map((number) => `KN-${number}`)).toEqual([]);
 });
 
 it('nothing is excused that a test cites', () => {
-  const cited = citedNumbers();
+  const cited = citedNumbers('KN', MAX_RANGE);
   expect([...WITHOUT_TEST.keys()].filter((number) => cited.has(number))).toEqual([]);
 });

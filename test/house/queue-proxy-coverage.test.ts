@@ -1,13 +1,15 @@
 // Every numbered requirement of the sidecar (QP-1 to QP-172) is cited by a test, or stands here with
 // the reason why none does. A number that nobody cites is a promise nobody keeps.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { citedNumbers } from './citations.ts';
 
+/** Numbers a range in a test's name may span. */
+const MAX_RANGE = 5;
 const root = join(import.meta.dirname, '..', '..');
 const LAST = 172;
-const THIS_FILE = 'queue-proxy-coverage.test.ts';
 
 const WITHOUT_TEST: ReadonlyMap<number, string> = new Map([
   [8, 'a rule of admission: WH-85 has its tests'],
@@ -26,27 +28,8 @@ const WITHOUT_TEST: ReadonlyMap<number, string> = new Map([
   [171, 'the pod the controller builds'],
 ]);
 
-function testFiles(folder: string): string[] {
-  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.test.ts') && !name.endsWith(THIS_FILE))
-    .map((name) => readFileSync(join(root, folder, name), 'utf8'));
-}
-
-/** `QP-9`, and each number of `QP-9 to QP-11` in the name of a test. */
-function citedNumbers(): Set<number> {
-  const cited = new Set<number>();
-  for (const text of ['src', 'test', 'bench'].flatMap(testFiles)) {
-    for (const [, from, to] of text.matchAll(/\bQP-(\d+)(?: to QP-(\d+))?/g)) {
-      const isRangeOfTests = to !== undefined && Number(to) - Number(from) < 6;
-      const last = isRangeOfTests ? Number(to) : Number(from);
-      for (let number = Number(from); number <= last; number += 1) cited.add(number);
-    }
-  }
-  return cited;
-}
-
 it('every requirement of the sidecar is cited by a test or excused', () => {
-  const cited = citedNumbers();
+  const cited = citedNumbers('QP', MAX_RANGE);
   const missing = Array.from({ length: LAST }, (_, index) => index + 1)
     .filter((number) => !cited.has(number) && !WITHOUT_TEST.has(number))
     .map((number) => `QP-${number}`);

@@ -1,5 +1,6 @@
 // HTTP/2 in raw frames, for tests that send what no library would: a frame writer and reader, field
-// blocks as literals without Huffman or dynamic table, and a socket that collects frames.
+// blocks as literals without Huffman or dynamic table, and a socket that collects frames. The numbers
+// of the RFC stand here once more on purpose: a wrong one in h2/frames.ts must not agree with its test.
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';

@@ -63,6 +63,45 @@ describe('a Revision and its children', () => {
     expect(bare(made)).toEqual(golden(605) as PodAutoscaler);
   });
 
+  it('CP-204 to CP-208: several containers keep their order, the sidecar comes last', () => {
+    const made = deployment((revision) => {
+      const [serving] = revision.spec.containers;
+      const helper = { name: 'helper', image: 'helper', volumeMounts: [] };
+      revision.spec.containers = [
+        helper,
+        { ...serving!, ports: [{ containerPort: 9000 }], livenessProbe: { tcpSocket: {} } },
+      ];
+      revision.spec.volumes = [{ name: 'own', emptyDir: {} }];
+      revision.spec.timeoutSeconds = 77;
+    });
+    const { containers, volumes, terminationGracePeriodSeconds } = made.spec.template.spec;
+    const names = containers.map(({ name }) => name);
+    expect(names).toEqual(['helper', goldenRevision().spec.containers[0]!.name, 'queue-proxy']);
+    const [helper, serving] = containers;
+    expect(helper?.ports ?? []).toEqual([]);
+    expect(serving?.ports).toEqual([{ name: 'user-port', containerPort: 9000 }]);
+    expect(serving?.livenessProbe?.tcpSocket).toMatchObject({ port: 9000 });
+    const portOf = (index: number) =>
+      containers[index]?.env?.find(({ name }) => name === 'PORT')?.value;
+    expect([portOf(0), portOf(1)]).toEqual([undefined, '9000']);
+    expect(volumes?.[0]).toEqual({ name: 'own', emptyDir: {} });
+    expect(terminationGracePeriodSeconds).toBe(77);
+  });
+
+  it("CP-211: the kubelet asks the sidecar, at the pace of the app's own probe", () => {
+    const made = deployment((revision) => {
+      revision.spec.containers[0]!.readinessProbe = { httpGet: { path: '/h' }, periodSeconds: 7 };
+    });
+    expect(made.spec.template.spec.containers[1]?.readinessProbe).toEqual({
+      periodSeconds: 7,
+      httpGet: { port: 8012, httpHeaders: [{ name: 'K-Network-Probe', value: 'queue' }] },
+    });
+    const without = deployment((revision) => {
+      delete revision.spec.containers[0]!.readinessProbe;
+    });
+    expect(without.spec.template.spec.containers[1]?.readinessProbe).toBeUndefined();
+  });
+
   it('CP-210: an h2c Revision serves on 8013', () => {
     const made = deployment((revision) => {
       revision.spec.containers[0]!.ports = [{ containerPort: 9000, name: 'h2c' }];

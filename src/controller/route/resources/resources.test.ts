@@ -58,6 +58,27 @@ describe('Ingress of a Route', () => {
     expect(bare(ingress())).toEqual(golden(607) as Ingress);
   });
 
+  it('CP-305, CP-306: annotations carry class, rollout and hosts of tags, not what kubectl left', () => {
+    const route = goldenRoute();
+    const leftover = 'kubectl.kubernetes.io/last-applied-configuration';
+    route.metadata.annotations = { ...route.metadata.annotations, [leftover]: '{}', own: 'kept' };
+    const config = goldenConfig();
+    const hosts = groupHosts(route, traffic.groups.keys(), [hiddenTag], config, 'cluster.local');
+    const made = makeIngress({ route, traffic, hosts, rollout: baselineRollout(traffic), config });
+    const annotations = made.metadata.annotations ?? {};
+    expect(annotations).not.toHaveProperty([leftover]);
+    expect(annotations['own']).toBe('kept');
+    expect(annotations['networking.knative.dev/ingress.class']).toBeTruthy();
+    const rollout = JSON.parse(annotations['networking.internal.knative.dev/rollout'] ?? '');
+    expect(rollout).toHaveProperty('configurations');
+    const tags = JSON.parse(
+      annotations['networking.internal.knative.dev/tag-to-host'] ?? '',
+    ) as object;
+    expect(Object.keys(tags)).toEqual(['blue', 'latest']);
+    expect(tags).toMatchObject({ latest: [expect.stringContaining('svc.cluster.local')] });
+    expect(made.metadata.ownerReferences?.[0]?.kind).toBe('Route');
+  });
+
   it('CP-608: tags chosen by header', () => {
     const { rules } = ingress({ 'tag-header-based-routing': 'Enabled' }).spec;
     const [first, ofBlue] = golden(608) as IngressRule[];
