@@ -1,9 +1,9 @@
 // What every reconciler of this process shares.
 
 import type { Clock } from '../clock/clock.ts';
+import type { ConfigStore } from '../kube/config-store.ts';
 import type { InformerFactory, KubeClient } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { ConfigStore } from './config-store.ts';
 import type { DigestResolver } from './revision/digest/queue.ts';
 
 export interface ControllerContext {

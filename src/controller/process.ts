@@ -10,6 +10,7 @@ import { parseLoggingConfig } from '../api/config/logging.ts';
 import type { Clock } from '../clock/clock.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { createInformerFactory } from '../kube/informer.ts';
+import { type Leadership, LeasedLeadership, soleLeadership } from '../kube/leadership.ts';
 import {
   connectionOf,
   type ProcessEnvironment,
@@ -21,7 +22,6 @@ import {
 import type { KubeClient } from '../kube/types.ts';
 import { createLogger, type Logger, type LogLevel } from '../telemetry/logger.ts';
 import { HealthServer } from './health-server.ts';
-import { type Leadership, LeasedLeadership, soleLeadership } from './leadership.ts';
 import { type ControllerSettings, readControllerSettings } from './process-settings.ts';
 import { createRegistrySender } from './revision/digest/http.ts';
 import { DigestQueue } from './revision/digest/queue.ts';

@@ -15,13 +15,14 @@ import type { Certificate, Ingress, ServerlessService } from '../api/networking.
 import { joinKey, type KubeObject, objectKey } from '../api/objects.ts';
 import type { Configuration, KnativeService, Revision, Route } from '../api/serving.ts';
 import type { Clock } from '../clock/clock.ts';
+import { ConfigStore } from '../kube/config-store.ts';
 import { Controller } from '../kube/controller.ts';
 import type { EventRecorder } from '../kube/events.ts';
+import { type Leadership, soleLeadership } from '../kube/leadership.ts';
 import type { ChangeHandler, InformerFactory, KubeClient, Reconciler } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { IssuedCertificate } from './certmanager/kinds.ts';
 import { createCertManagerReconciler, HTTP_DOMAIN_LABEL } from './certmanager/reconciler.ts';
-import { ConfigStore } from './config-store.ts';
 import { createConfigurationReconciler } from './configuration/reconciler.ts';
 import type { ControllerContext } from './context.ts';
 import { createDomainMappingReconciler } from './domainmapping/reconciler.ts';
@@ -36,7 +37,6 @@ import {
 import { RevisionGc } from './gc/reconciler.ts';
 import { createIssuerReconciler } from './issuer/reconciler.ts';
 import { LabelerReconciler } from './labeler/reconciler.ts';
-import { type Leadership, soleLeadership } from './leadership.ts';
 import { createNamespaceCertificateReconciler } from './namespacecertificate/reconciler.ts';
 import type { DigestResolver } from './revision/digest/queue.ts';
 import { createRevisionReconciler } from './revision/reconciler.ts';

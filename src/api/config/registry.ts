@@ -1,6 +1,7 @@
 // The ConfigMaps the control plane reads, as one table: member of `ServingConfig`, name of the map,
-// parser, and the stock data that holds where the map is missing. Live reload (config-store) and
-// the ConfigMap webhook (WH-170) both walk this table, so a map is added here and nowhere else.
+// parser, and the stock data that holds where the map is missing. Live reload (`ConfigStore` in
+// src/kube) and the ConfigMap webhook (WH-170) both walk this table, so a map is added here and
+// nowhere else.
 
 import { INGRESS_CLASS } from '../labels.ts';
 import { type AutoscalerConfig, parseAutoscalerConfig } from './autoscaler.ts';

@@ -16,10 +16,10 @@ import {
 import { deploymentName } from '../../../api/naming.ts';
 import { controllerReference } from '../../../api/objects.ts';
 import { type Revision, servingContainer } from '../../../api/serving.ts';
+import { makeUserContainer } from '../../../api/user-container.ts';
 import { canonicalHash } from './canonical-hash.ts';
 import { childLabels, podAnnotations } from './metadata.ts';
 import { makeQueueProxy } from './queue-proxy.ts';
-import { makeUserContainer } from './user-container.ts';
 import { makePlatformVolumes } from './volumes.ts';
 
 const SPREAD_WEIGHT = 100;

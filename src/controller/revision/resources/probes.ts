@@ -72,17 +72,3 @@ export function queueProxyProbe(spec: RevisionSpec, servingPort: number): Probe 
     httpGet: { port: servingPort, httpHeaders: [{ name: 'K-Network-Probe', value: 'queue' }] },
   };
 }
-
-/** CP-207: httpGet and tcpSocket ask the user port; other handlers stay. */
-export function withUserPort(probe: Probe, port: number, onlyIfUnset: boolean): Probe {
-  const replaced = (given: number | string | undefined): number | string =>
-    onlyIfUnset && given !== undefined && given !== 0 ? given : port;
-  const { httpGet, tcpSocket } = probe;
-  return {
-    ...probe,
-    ...(httpGet === undefined ? {} : { httpGet: { ...httpGet, port: replaced(httpGet.port) } }),
-    ...(tcpSocket === undefined
-      ? {}
-      : { tcpSocket: { ...tcpSocket, port: replaced(tcpSocket.port) } }),
-  };
-}

@@ -4,11 +4,11 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { ConfigMap } from '../api/core.ts';
 import * as kinds from '../api/kinds.ts';
 import { FakeClock } from '../clock/fake-clock.ts';
-import { createInformerFactory } from '../kube/informer.ts';
-import { MemoryClient } from '../kube/testing/memory-client.ts';
-import type { InformerFactory } from '../kube/types.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { ConfigStore } from './config-store.ts';
+import { createInformerFactory } from './informer.ts';
+import { MemoryClient } from './testing/memory-client.ts';
+import type { InformerFactory } from './types.ts';
 
 let client: MemoryClient;
 let informers: InformerFactory;

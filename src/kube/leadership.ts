@@ -3,7 +3,7 @@
 // pass for a key whose bucket it does not lead.
 
 import type { LeaderElectionConfig } from '../api/config/leader-election.ts';
-import { LeaderElector, type LeaderElectorOptions } from '../kube/leases.ts';
+import { LeaderElector, type LeaderElectorOptions } from './leases.ts';
 
 export interface Leadership {
   owns(loop: string, key: string): boolean;

@@ -11,9 +11,9 @@ import {
 } from '../api/config/registry.ts';
 import type { ConfigMap } from '../api/core.ts';
 import * as kinds from '../api/kinds.ts';
-import { deepEqual } from '../kube/equal.ts';
-import type { InformerFactory } from '../kube/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { deepEqual } from './equal.ts';
+import type { InformerFactory } from './types.ts';
 
 export interface ConfigStoreOptions {
   informers: InformerFactory;

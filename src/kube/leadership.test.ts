@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { parseLeaderElectionConfig } from '../api/config/leader-election.ts';
 import * as kinds from '../api/kinds.ts';
 import { FakeClock } from '../clock/fake-clock.ts';
-import { MemoryClient } from '../kube/testing/memory-client.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { bucketOf, LeasedLeadership, leaseName } from './leadership.ts';
+import { MemoryClient } from './testing/memory-client.ts';
 
 function configOf(data: Record<string, string>) {
   const parsed = parseLeaderElectionConfig(data);

@@ -2,12 +2,11 @@
 // environment variables, the resolved image, and no readiness probe of its own where the sidecar
 // runs it. Pure.
 
-import { isEnabled } from '../../../api/config/features.ts';
-import type { ServingConfig } from '../../../api/config/registry.ts';
-import type { Container, EnvVar, Probe } from '../../../api/core.ts';
-import { CONFIGURATION_LABEL, SERVICE_LABEL } from '../../../api/labels.ts';
-import { type Revision, servingContainer, userPort } from '../../../api/serving.ts';
-import { withUserPort } from './probes.ts';
+import { isEnabled } from './config/features.ts';
+import type { ServingConfig } from './config/registry.ts';
+import type { Container, EnvVar, Probe } from './core.ts';
+import { CONFIGURATION_LABEL, SERVICE_LABEL } from './labels.ts';
+import { type Revision, servingContainer, userPort } from './serving.ts';
 
 export const ADMIN_PORT = 8022;
 export const DRAIN_PATH = '/wait-for-drain';
@@ -92,5 +91,19 @@ function withVarLog(container: Container): Container {
         valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } },
       },
     ],
+  };
+}
+
+/** CP-207: httpGet and tcpSocket ask the user port; other handlers stay. */
+function withUserPort(probe: Probe, port: number, onlyIfUnset: boolean): Probe {
+  const replaced = (given: number | string | undefined): number | string =>
+    onlyIfUnset && given !== undefined && given !== 0 ? given : port;
+  const { httpGet, tcpSocket } = probe;
+  return {
+    ...probe,
+    ...(httpGet === undefined ? {} : { httpGet: { ...httpGet, port: replaced(httpGet.port) } }),
+    ...(tcpSocket === undefined
+      ? {}
+      : { tcpSocket: { ...tcpSocket, port: replaced(tcpSocket.port) } }),
   };
 }
