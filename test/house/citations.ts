@@ -8,6 +8,9 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const FOLDERS = ['src', 'test', 'bench'];
 const EXCUSES = /-coverage\.test\.ts$/;
 
+/** Rows of conformance tables are tests that live beside the file that runs them. */
+const ROWS = '-rows.ts';
+
 /**
  * `QP-9`, and each number of `QP-9 to QP-11`, for prefix `QP`, in all tests and in the texts `also`.
  * A range of more than `maxRange` is the title of a chapter, not the name of a test: only its first
@@ -21,7 +24,7 @@ export function citedNumbers(
   const pattern = new RegExp(`\\b${prefix}-(\\d+)(?: to ${prefix}-(\\d+))?`, 'g');
   const cited = new Set<number>();
   const tests = FOLDERS.flatMap((folder) => textsOf(folder, '.test.ts'));
-  for (const text of [...tests, ...also]) {
+  for (const text of [...tests, ...textsOf('test', ROWS), ...also]) {
     for (const [, from, to] of text.matchAll(pattern)) {
       const isRange = to !== undefined && Number(to) - Number(from) <= maxRange;
       const last = isRange ? Number(to) : Number(from);

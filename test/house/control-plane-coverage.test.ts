@@ -3,51 +3,10 @@
 
 import { expect, it } from 'vitest';
 import { citedNumbers } from './citations.ts';
+import { numbersOf } from './numbers.ts';
 
 /** Numbers a range in a test's name may span. */
 const MAX_RANGE = 13;
-/** The numbers there are, as ranges. */
-const NUMBERS: readonly (readonly [first: number, last: number])[] = [
-  [1, 11],
-  [20, 28],
-  [40, 46],
-  [60, 65],
-  [80, 90],
-  [100, 115],
-  [120, 129],
-  [140, 148],
-  [160, 166],
-  [170, 170],
-  [175, 176],
-  [185, 185],
-  [190, 195],
-  [200, 208],
-  [210, 215],
-  [221, 222],
-  [260, 260],
-  [270, 270],
-  [275, 275],
-  [280, 281],
-  [300, 303],
-  [305, 312],
-  [320, 324],
-  [345, 350],
-  [352, 352],
-  [360, 368],
-  [370, 374],
-  [390, 390],
-  [410, 412],
-  [415, 415],
-  [420, 420],
-  [430, 430],
-  [450, 450],
-  [455, 455],
-  [460, 464],
-  [480, 486],
-  [510, 518],
-  [530, 535],
-  [600, 610],
-];
 
 const WITHOUT_TEST: ReadonlyMap<number, string> = new Map([
   [1, 'the list of controllers: each has its own folder and tests'],
@@ -82,9 +41,7 @@ const WITHOUT_TEST: ReadonlyMap<number, string> = new Map([
 
 it('every requirement of the control plane is cited by a test or excused', () => {
   const cited = citedNumbers('CP', MAX_RANGE);
-  const missing = NUMBERS.flatMap(([first, last]) =>
-    Array.from({ length: last - first + 1 }, (_, index) => first + index),
-  )
+  const missing = numbersOf('CP')
     .filter((number) => !cited.has(number) && !WITHOUT_TEST.has(number))
     .map((number) => `CP-${number}`);
   expect(missing).toEqual([]);

@@ -3,24 +3,10 @@
 
 import { expect, it } from 'vitest';
 import { citedNumbers } from './citations.ts';
+import { numbersOf } from './numbers.ts';
 
 /** Numbers a range in a test's name may span. */
 const MAX_RANGE = 6;
-/** First and last number of each run in the contract. */
-const NUMBERS = [
-  [1, 5],
-  [10, 24],
-  [30, 34],
-  [40, 45],
-  [50, 55],
-  [60, 63],
-  [70, 74],
-  [80, 87],
-  [90, 96],
-  [100, 108],
-  [120, 124],
-] as const;
-
 const KOURIER = 'how Kourier does it; ours is ING-80 to ING-87';
 const GATEWAY_API = 'how the Gateway API implementation does it';
 const WITHOUT_TEST: ReadonlyMap<number, string> = new Map<number, string>([
@@ -45,9 +31,7 @@ const WITHOUT_TEST: ReadonlyMap<number, string> = new Map<number, string>([
 
 it('every requirement of the ingress contract is cited by a test or excused', () => {
   const cited = citedNumbers('ING', MAX_RANGE);
-  const missing = NUMBERS.flatMap(([first, last]) =>
-    Array.from({ length: last - first + 1 }, (_, index) => first + index),
-  )
+  const missing = numbersOf('ING')
     .filter((number) => !cited.has(number) && !WITHOUT_TEST.has(number))
     .map((number) => `ING-${number}`);
   expect(missing).toEqual([]);
