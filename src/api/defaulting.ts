@@ -188,7 +188,7 @@ function defaultSecurity(container: Container, spec: PodSpec, features: Features
   if (context.capabilities === undefined) {
     const ports = container.ports ?? [];
     const isPrivileged = ports.some(
-      ({ containerPort }) => containerPort > 0 && containerPort < FIRST_UNPRIVILEGED_PORT,
+      ({ containerPort }) => (containerPort ?? 0) < FIRST_UNPRIVILEGED_PORT,
     );
     context.capabilities = {
       drop: ['ALL'],

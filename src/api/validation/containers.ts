@@ -17,7 +17,7 @@ import {
 import { QUEUE_PROXY_CONTAINER } from '../labels.ts';
 import { isImageReference } from './names.ts';
 import { disallowedProbes, PROBE_FIELDS, validateProbes } from './probes.ts';
-import { insecureDefaultWarnings, validateContainerSecurity } from './security.ts';
+import { validateContainerSecurity } from './security.ts';
 import { validateMounts } from './volumes.ts';
 
 export type ContainerRole = 'serving' | 'sidecar' | 'init';
@@ -45,6 +45,7 @@ const RESERVED_ENV = new Set(['K_SERVICE', 'K_CONFIGURATION', 'K_REVISION']);
 const RESERVED_PORTS = new Set([8008, 8012, 8013, 8022, 9090, 9091]);
 const MAX_PORT = 65_535;
 const MESSAGE_POLICIES = new Set(['', 'File', 'FallbackToLogsOnError']);
+const PORT_FIELDS = new Set(['containerPort', 'name', 'protocol']);
 const PORT_NAMES = new Set(['', 'h2c', 'http1']);
 
 export function validateContainer(
@@ -73,18 +74,25 @@ export function validateContainer(
   if (!MESSAGE_POLICIES.has(policy)) {
     errors.push(invalidValue(policy, 'terminationMessagePolicy'));
   }
-  if (features.securePodDefaults === 'Disabled') {
-    errors.push(...underPath('securityContext', insecureDefaultWarnings(container, spec)));
-  }
   return [...errors, ...roleErrors(container, role, features)];
 }
 
+/** WH-80, WH-86. */
 function validateFields(container: Container, role: ContainerRole): FieldError[] {
-  const { claims } = (container.resources ?? {}) as { claims?: unknown };
-  const unknown = Object.keys(container).filter((field) => !ALLOWED_FIELDS.has(field));
-  const refused = role === 'init' ? unknown.filter((field) => field !== 'lifecycle') : unknown;
-  const paths = claims === undefined ? refused : [...refused, 'resources.claims'];
+  const refused = Object.entries(container)
+    .filter(([field, value]) => !ALLOWED_FIELDS.has(field) && isSet(value))
+    .map(([field]) => field)
+    .filter((field) => role !== 'init' || field !== 'lifecycle');
+  const resources = Object.keys(container.resources ?? {})
+    .filter((field) => field !== 'requests' && field !== 'limits')
+    .map((field) => `resources.${field}`);
+  const paths = [...refused, ...resources];
   return paths.length === 0 ? [] : [disallowedFields(...paths)];
+}
+
+/** `stdin: false`, `hostPort: 0` and the like say nothing. */
+function isSet(value: unknown): boolean {
+  return value !== false && value !== 0 && value !== '';
 }
 
 /** WH-73, WH-91. */
@@ -116,13 +124,17 @@ function validateEnv(
     else if (RESERVED_ENV.has(name) || (name === 'PORT' && role === 'serving')) {
       errors.push(fieldError(`"${name}" is a reserved environment variable`, 'name'));
     }
-    if (!isAdmitted(features, 'kubernetes.podspec-fieldref')) {
-      for (const field of ['fieldRef', 'resourceFieldRef'] as const) {
-        if (valueFrom?.[field] !== undefined) errors.push(disallowedFields(`valueFrom.${field}`));
-      }
+    for (const field of Object.keys(valueFrom ?? {})) {
+      if (!isEnvSource(field, features)) errors.push(disallowedFields(`valueFrom.${field}`));
     }
     return underPath(`env[${index}]`, errors);
   });
+}
+
+function isEnvSource(field: string, features: FeaturesConfig): boolean {
+  if (field === 'configMapKeyRef' || field === 'secretKeyRef') return true;
+  const isField = field === 'fieldRef' || field === 'resourceFieldRef';
+  return isField && isAdmitted(features, 'kubernetes.podspec-fieldref');
 }
 
 /** WH-83: the path has no index, as in the reference. */
@@ -146,9 +158,9 @@ function validateImage({ image }: Container): FieldError[] {
 /** WH-85: paths without index, as in the reference. */
 function validatePorts({ ports = [] }: Container, role: ContainerRole): FieldError[] {
   return ports.flatMap((port) => {
-    const errors = Object.keys(port)
-      .filter((field) => !['containerPort', 'name', 'protocol'].includes(field))
-      .map((field) => disallowedFields(`ports.${field}`));
+    const errors = Object.entries(port)
+      .filter(([field, value]) => !PORT_FIELDS.has(field) && isSet(value))
+      .map(([field]) => disallowedFields(`ports.${field}`));
     const number = port.containerPort ?? 0;
     if (RESERVED_PORTS.has(number)) {
       const words = `${number} is a reserved port`;

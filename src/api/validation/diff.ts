@@ -18,7 +18,10 @@ interface Difference {
   after: unknown;
 }
 
-function jsonDifferences(path: string, before: unknown, after: unknown): Difference[] {
+function jsonDifferences(path: string, given: unknown, now: unknown): Difference[] {
+  // null is how JSON may write "absent".
+  const before = given ?? undefined;
+  const after = now ?? undefined;
   if (Object.is(before, after)) return [];
   if (isObject(before) && isObject(after) && Array.isArray(before) === Array.isArray(after)) {
     const isList = Array.isArray(before);

@@ -8,9 +8,8 @@ import {
   missingField,
 } from '../field-errors.ts';
 import type { DomainMapping } from '../serving.ts';
-import { isDns1123Label } from './names.ts';
+import { domainNameProblem } from './names.ts';
 
-const MAX_DOMAIN_LENGTH = 253;
 const REQUIRED = ['apiVersion', 'kind', 'name'] as const;
 
 export function validateDomainMapping(
@@ -31,20 +30,11 @@ export function validateDomainMapping(
   return errors;
 }
 
+/** WH-140. */
 function validateHost(name: string, clusterDomain: string): FieldError[] {
-  const labels = name.split('.');
-  let problem = '';
-  if (name.length > MAX_DOMAIN_LENGTH) problem = 'must be no more than 253 characters';
-  else if (labels.length < 2) {
-    problem = 'should be a domain with at least two segments separated by dots';
-  } else if (!labels.every(isDns1123Label)) {
-    problem =
-      "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and " +
-      "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex " +
-      "used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-  }
-  if (problem !== '') {
-    const words = `invalid name "${name}": name: Invalid value: "${name}": ${problem}`;
+  const problem = domainNameProblem(name);
+  if (problem !== null) {
+    const words = `invalid name "${name}": name: Invalid value: "${problem.value}": ${problem.text}`;
     return [fieldError(words, 'metadata.name')];
   }
   if (!name.endsWith(`.${clusterDomain}`)) return [];

@@ -9,7 +9,6 @@ import {
   fieldError,
   invalidValue,
   missingField,
-  outOfBounds,
   underPath,
 } from '../field-errors.ts';
 import type {
@@ -20,7 +19,7 @@ import type {
   ServerlessService,
 } from '../networking.ts';
 import { type ValidationConfig, validateName } from './metadata.ts';
-import { validateNetworkingKeys } from './revision.ts';
+import { validateConcurrency, validateNetworkingKeys } from './revision.ts';
 
 const REFERENCE_FIELDS = ['apiVersion', 'kind', 'name'] as const;
 const PROTOCOLS = new Set(['http1', 'h2c']);
@@ -49,7 +48,7 @@ export function validatePodAutoscaler(
   config: ValidationConfig,
 ): FieldError[] {
   const { defaults, autoscaler } = config;
-  const errors = [
+  return [
     ...validateName(metadata),
     ...underPath(
       'metadata.annotations',
@@ -57,13 +56,8 @@ export function validatePodAutoscaler(
     ),
     ...underPath('spec.scaleTargetRef', validateReference(spec?.scaleTargetRef)),
     ...validateProtocol(spec?.protocolType),
+    ...underPath('spec', validateConcurrency(spec?.containerConcurrency ?? 0, defaults)),
   ];
-  const concurrency = spec?.containerConcurrency ?? 0;
-  const high = defaults.containerConcurrencyMaxLimit;
-  if (concurrency < 0 || concurrency > high) {
-    errors.push(outOfBounds(concurrency, 0, high, 'spec.containerConcurrency'));
-  }
-  return errors;
 }
 
 export function validateMetric(

@@ -17,6 +17,7 @@ const SUBDOMAIN_TEXT =
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', " +
   "and must start and end with an alphanumeric character (e.g. 'example.com', regex used for " +
   "validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const TWO_SEGMENTS_TEXT = 'should be a domain with at least two segments separated by dots';
 const QUALIFIED_TEXT =
   "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with " +
   "an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for " +
@@ -30,20 +31,33 @@ export function dns1035Problems(name: string): string {
   return problems.join(' ');
 }
 
-/** Of a `generateName`: a trailing dash is fine, since characters follow. */
+/** Of a `generateName`: a trailing dash is fine, since characters follow; nor does it count. */
 export function dns1035PrefixProblems(prefix: string): string {
-  return dns1035Problems(prefix.endsWith('-') ? `${prefix.slice(0, -1)}a` : prefix);
+  const isDashed = prefix.length > 1 && prefix.endsWith('-');
+  return dns1035Problems(isDashed ? `${prefix.slice(0, -2)}a` : prefix);
 }
 
 export function isDns1123Label(name: string): boolean {
   return name.length <= MAX_LABEL_LENGTH && DNS_1123_LABEL.test(name);
 }
 
-export function subdomainProblems(name: string): string {
+/** Empty = valid. */
+export function subdomainProblems(name: string): string[] {
   const problems: string[] = [];
   if (name.length > MAX_SUBDOMAIN_LENGTH) problems.push('must be no more than 253 characters');
   if (!DNS_1123_SUBDOMAIN.test(name)) problems.push(SUBDOMAIN_TEXT);
-  return problems.join(' ');
+  return problems;
+}
+
+/** What keeps `name` from being a host name of two or more labels; null = nothing. */
+export function domainNameProblem(name: string): { value: string; text: string } | null {
+  const bare = name.endsWith('.') ? name.slice(0, -1) : name;
+  const problems = subdomainProblems(bare);
+  if (problems.length > 0) return { value: bare, text: problems.join(',') };
+  const labels = bare.split('.');
+  if (labels.length < 2) return { value: bare, text: TWO_SEGMENTS_TEXT };
+  const long = labels.find((label) => label.length > MAX_LABEL_LENGTH);
+  return long === undefined ? null : { value: long, text: 'must be no more than 63 characters' };
 }
 
 export function qualifiedNameProblems(name: string): string {
@@ -52,7 +66,7 @@ export function qualifiedNameProblems(name: string): string {
     problems.push('name part must be no more than 63 characters');
   }
   if (!QUALIFIED_NAME.test(name)) problems.push(QUALIFIED_TEXT);
-  return problems.join(' ');
+  return problems.join(', ');
 }
 
 /** WH-84: weakly, with registry and tag optional. */
@@ -60,12 +74,12 @@ export function isImageReference(text: string): boolean {
   let rest = text;
   const at = rest.indexOf('@');
   if (at >= 0) {
-    if (!/^[a-z0-9]+:[0-9a-f]{32,}$/.test(rest.slice(at + 1))) return false;
+    if (!/^sha256:[0-9a-f]{64}$/.test(rest.slice(at + 1))) return false;
     rest = rest.slice(0, at);
   }
   const colon = rest.lastIndexOf(':');
   if (colon > rest.lastIndexOf('/')) {
-    if (!/^[\w.-]{1,128}$/.test(rest.slice(colon + 1))) return false;
+    if (!/^[\w.-]{0,128}$/.test(rest.slice(colon + 1))) return false;
     rest = rest.slice(0, colon);
   }
   const slash = rest.indexOf('/');

@@ -19,9 +19,23 @@ import {
 import { servingContainer } from '../serving.ts';
 import { validateContainer } from './containers.ts';
 import { subdomainProblems } from './names.ts';
-import { validatePodSecurity } from './security.ts';
+import { insecureDefaultWarnings, validatePodSecurity } from './security.ts';
 import { validateVolumes } from './volumes.ts';
 
+/** Left out and empty mean the same, so an empty one is not "set". */
+const EMPTY_IS_UNSET = new Set([
+  'dnsPolicy',
+  'hostIPC',
+  'hostNetwork',
+  'hostPID',
+  'hostname',
+  'nodeName',
+  'priorityClassName',
+  'restartPolicy',
+  'schedulerName',
+  'serviceAccount',
+  'subdomain',
+]);
 const PLAIN_FIELDS = new Set([
   'containers',
   'volumes',
@@ -60,6 +74,7 @@ export function validatePodSpec(spec: PodSpec, features: FeaturesConfig): FieldE
   return [
     ...validateFields(spec, features),
     ...validatePodSecurity(spec, features),
+    ...(features.securePodDefaults === 'Disabled' ? insecureDefaults(spec) : []),
     ...validateVolumes(spec, features),
     ...validateInitContainers(spec, features),
     ...validateContainers(spec, features),
@@ -71,10 +86,20 @@ function validateFields(spec: PodSpec, features: FeaturesConfig): FieldError[] {
   return Object.entries(spec).flatMap(([field, value]) => {
     if (PLAIN_FIELDS.has(field) || REVISION_FIELDS.has(field)) return [];
     if (field === 'automountServiceAccountToken' && value === false) return [];
+    if (EMPTY_IS_UNSET.has(field) && !value) return [];
     const feature = FLAGGED_FIELDS[field];
     if (feature !== undefined && isAdmitted(features, feature)) return [];
     return [disallowedFields(field)];
   });
+}
+
+/** WH-77: init containers under their own name, unlike their errors. */
+function insecureDefaults(spec: PodSpec): FieldError[] {
+  return (['containers', 'initContainers'] as const).flatMap((list) =>
+    (spec[list] ?? []).flatMap((container, index) =>
+      underPath(`${list}[${index}].securityContext`, insecureDefaultWarnings(container, spec)),
+    ),
+  );
 }
 
 /** WH-72, WH-74. */
@@ -87,7 +112,7 @@ function validateContainers(spec: PodSpec, features: FeaturesConfig): FieldError
     return [...errors, fieldError(words)];
   }
   const serving = servingContainer(spec);
-  const seen = new Set((spec.initContainers ?? []).map(({ name }) => name));
+  const seen = new Set<string>();
   for (const [index, container] of containers.entries()) {
     const found = duplicateName(container.name, seen);
     const role = container === serving ? 'serving' : 'sidecar';
@@ -123,7 +148,7 @@ function validateInitContainers(spec: PodSpec, features: FeaturesConfig): FieldE
     const words = `pod spec support for init-containers is off, but found ${containers.length} init containers`;
     return [fieldError(words)];
   }
-  const seen = new Set<string>();
+  const seen = new Set((spec.containers ?? []).map(({ name }) => name));
   return containers.flatMap((container, index) =>
     underPath(`containers[${index}]`, [
       ...duplicateName(container.name, seen),
@@ -135,6 +160,7 @@ function validateInitContainers(spec: PodSpec, features: FeaturesConfig): FieldE
 /** WH-76. */
 function validateServiceAccount({ serviceAccountName }: PodSpec): FieldError[] {
   if (!serviceAccountName) return [];
-  const problems = subdomainProblems(serviceAccountName);
-  return problems === '' ? [] : [invalidValue(serviceAccountName, 'serviceAccountName', problems)];
+  return subdomainProblems(serviceAccountName).map((problem) =>
+    invalidValue(serviceAccountName, 'serviceAccountName', problem),
+  );
 }

@@ -2,6 +2,7 @@
 // to the Revision itself.
 
 import { validateAutoscalingAnnotations } from '../autoscaling-validation.ts';
+import type { DefaultsConfig } from '../config/defaults.ts';
 import {
   type FieldError,
   fieldError,
@@ -143,21 +144,28 @@ function validateQueueSidecar(annotations: Annotations): FieldError[] {
 /** WH-67 and sections 8 to 12; paths relative to the spec. */
 export function validateRevisionSpec(spec: RevisionSpec, config: ValidationConfig): FieldError[] {
   const { defaults, features } = config;
-  const errors = validatePodSpec(spec, features);
-  const concurrency = spec.containerConcurrency;
-  if (concurrency !== undefined) {
-    const low = defaults.allowContainerConcurrencyZero ? 0 : 1;
-    const high = defaults.containerConcurrencyMaxLimit;
-    if (concurrency < low || concurrency > high) {
-      errors.push(outOfBounds(concurrency, low, high, 'containerConcurrency'));
-    }
-  }
+  const errors = [
+    ...validatePodSpec(spec, features),
+    ...validateConcurrency(spec.containerConcurrency, defaults),
+  ];
   const timeout = spec.timeoutSeconds ?? 0;
   const longest = defaults.maxRevisionTimeoutSeconds;
   if (timeout < 0 || timeout > longest) {
     errors.push(outOfBounds(timeout, 0, longest, 'timeoutSeconds'));
   }
   return errors;
+}
+
+/** WH-67, WH-163: of a Revision, and of its PodAutoscaler. */
+export function validateConcurrency(
+  concurrency: number | undefined,
+  limits: DefaultsConfig,
+): FieldError[] {
+  if (concurrency === undefined) return [];
+  const low = limits.allowContainerConcurrencyZero ? 0 : 1;
+  const high = limits.containerConcurrencyMaxLimit;
+  if (concurrency >= low && concurrency <= high) return [];
+  return [outOfBounds(concurrency, low, high, 'containerConcurrency')];
 }
 
 /** WH-65: a named template may not change under its name. */

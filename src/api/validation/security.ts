@@ -68,14 +68,20 @@ export function validatePodSecurity(spec: PodSpec, features: FeaturesConfig): Fi
     return [...errors, ...groups, ...validateIds(context, path)];
   }
   const isSecure = features.securePodDefaults !== 'Disabled';
-  const refused = entries.filter(([field, value]) => {
-    if (!isSecure || field !== 'seccompProfile') return true;
-    const type = (value as { type?: string }).type;
-    return type !== 'RuntimeDefault' && type !== 'Unconfined';
-  });
+  const refused = entries.flatMap(([field, value]) =>
+    isSecure && field === 'seccompProfile' ? refusedSeccomp(value) : [field],
+  );
   if (isSecure && refused.length === 0) return [];
-  const paths = refused.map(([field]) => joinPath(path, field));
+  const paths = refused.map((field) => joinPath(path, field));
   return [disallowedFields(...(isSecure ? [] : [path]), ...paths)];
+}
+
+/** WH-110: only the two types that need nothing of the node. */
+function refusedSeccomp(profile: { type?: string }): string[] {
+  if (profile.type !== 'RuntimeDefault' && profile.type !== 'Unconfined') return ['seccompProfile'];
+  return Object.keys(profile)
+    .filter((field) => field !== 'type')
+    .map((field) => `seccompProfile.${field}`);
 }
 
 function validateIds(

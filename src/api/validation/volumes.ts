@@ -65,10 +65,10 @@ export function validateVolumes(spec: PodSpec, features: FeaturesConfig): FieldE
 }
 
 function validateVolume(volume: Volume, features: FeaturesConfig): FieldError[] {
-  if (!volume.name) return [missingField('name')];
-  if (!isDns1123Label(volume.name)) return [invalidValue(volume.name, 'name')];
   return [
-    ...validateFlags(volume, features),
+    // As in the reference, a bad name stands in for what the features would say.
+    ...(nameError(volume.name) ?? validateFlags(volume, features)),
+    ...disallowedSources(volume, features),
     ...validateSourceCount(volume, features),
     ...validateItems(volume),
     ...validateProjected(volume.projected?.sources ?? []),
@@ -77,22 +77,24 @@ function validateVolume(volume: Volume, features: FeaturesConfig): FieldError[] 
   ];
 }
 
-/** WH-122. */
+/** WH-120. */
+function nameError(name: string | undefined): FieldError[] | null {
+  if (!name) return [missingField('name')];
+  return isDns1123Label(name) ? null : [invalidValue(name, 'name')];
+}
+
+/** WH-122, in words. */
 function validateFlags(volume: Volume, features: FeaturesConfig): FieldError[] {
   const errors: FieldError[] = [];
   for (const [field, feature, noun] of FLAGGED_SOURCES) {
     if (volume[field] === undefined || isEnabled(features, feature)) continue;
-    const words = `${noun} support is disabled, but found ${noun} ${volume.name}`;
-    errors.push(fieldError(words));
-    if (!isAdmitted(features, feature)) errors.push(disallowedFields(field));
+    errors.push(fieldError(`${noun} support is disabled, but found ${noun} ${volume.name}`));
   }
   const claim = volume.persistentVolumeClaim;
   if (claim === undefined) return errors;
   const found = `but found persistent volume claim ${claim.claimName}`;
   if (!isEnabled(features, CLAIM_FEATURE)) {
     errors.push(fieldError(`Persistent volume claim support is disabled, ${found}`));
-    if (!isAdmitted(features, CLAIM_FEATURE))
-      errors.push(disallowedFields('persistentVolumeClaim'));
   }
   const mayWrite = isEnabled(features, 'kubernetes.podspec-persistent-volume-write');
   if (claim.readOnly !== true && !mayWrite) {
@@ -100,6 +102,20 @@ function validateFlags(volume: Volume, features: FeaturesConfig): FieldError[] {
     errors.push(fieldError(words));
   }
   return errors;
+}
+
+/** WH-121, WH-122: sources of other kinds, and those whose feature is off altogether. */
+function disallowedSources(volume: Volume, features: FeaturesConfig): FieldError[] {
+  return Object.keys(volume)
+    .filter((field) => field !== 'name' && !isAllowedSource(field, features))
+    .map((field) => disallowedFields(field));
+}
+
+function isAllowedSource(field: string, features: FeaturesConfig): boolean {
+  if (PLAIN_SOURCES.some((source) => source === field)) return true;
+  if (field === 'persistentVolumeClaim') return isAdmitted(features, CLAIM_FEATURE);
+  const row = FLAGGED_SOURCES.find(([source]) => source === field);
+  return row !== undefined && isAdmitted(features, row[1]);
 }
 
 /** WH-121. */
@@ -117,11 +133,9 @@ function validateSourceCount(volume: Volume, features: FeaturesConfig): FieldErr
   return [missingOneOf(...PLAIN_SOURCES, ...enabled.map(([field]) => field), ...claim)];
 }
 
-/** WH-123. */
-function validateItems(volume: Volume): FieldError[] {
-  return (['secret', 'configMap'] as const).flatMap((field) =>
-    underPath(field, itemErrors(volume[field]?.items ?? [])),
-  );
+/** WH-123: the path does not name the source, as in the reference. */
+function validateItems({ secret, configMap }: Volume): FieldError[] {
+  return [secret, configMap].flatMap((source) => itemErrors(source?.items ?? []));
 }
 
 function itemErrors(items: readonly Partial<KeyToPath>[]): FieldError[] {
@@ -194,9 +208,9 @@ export function validateMounts(
   const seenPaths = new Set<string>();
   return (container.volumeMounts ?? []).flatMap((mount, index) => {
     const volume = spec.volumes?.find(({ name }) => name === mount.name);
-    const errors: FieldError[] = Object.keys(mount)
-      .filter((field) => !MOUNT_FIELDS.has(field))
-      .map((field) => disallowedFields(field));
+    const errors: FieldError[] = Object.entries(mount)
+      .filter(([field, value]) => !MOUNT_FIELDS.has(field) && value !== '')
+      .map(([field]) => disallowedFields(field));
     if (volume === undefined) {
       errors.push(fieldError('volumeMount has no matching volume', 'name'));
     }
@@ -208,7 +222,7 @@ export function validateMounts(
 
 function validateMountPath({ mountPath }: VolumeMount, seen: Set<string>): FieldError[] {
   if (!mountPath) return [missingField('mountPath')];
-  const cleaned = mountPath.replace(/\/+/g, '/').replace(/(?<=.)\/$/, '');
+  const cleaned = cleanPath(mountPath);
   if (RESERVED_PATHS.has(cleaned)) {
     return [fieldError(`mountPath "${cleaned}" is a reserved path`, 'mountPath')];
   }
@@ -218,6 +232,16 @@ function validateMountPath({ mountPath }: VolumeMount, seen: Set<string>): Field
   }
   seen.add(cleaned);
   return [];
+}
+
+/** Without empty, `.` and `..` segments; `/` for an absolute path that has no others. */
+function cleanPath(path: string): string {
+  const segments: string[] = [];
+  for (const segment of path.split('/')) {
+    if (segment === '..' && path.startsWith('/')) segments.pop();
+    else if (segment !== '' && segment !== '.') segments.push(segment);
+  }
+  return (path.startsWith('/') ? '/' : '') + segments.join('/');
 }
 
 function validatePropagation(
