@@ -16,7 +16,14 @@ export interface AdmissionRequest {
 
 export type AdmissionResponse =
   | { allowed: true; object: KubeObject; warnings: readonly string[] }
-  | { allowed: false; code: number; reason: string; message: string };
+  | {
+      allowed: false;
+      code: number;
+      reason: string;
+      message: string;
+      /** A refusal may warn too (WH-17). */
+      warnings?: readonly string[];
+    };
 
 /** Mutates first, validates then (KN-178). Never changes the request's objects in place. */
 export interface AdmissionPlugin {

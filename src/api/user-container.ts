@@ -13,10 +13,15 @@ export const DRAIN_PATH = '/wait-for-drain';
 const USER_PORT_NAME = 'user-port';
 const VAR_LOG_VOLUME = 'knative-var-log';
 
+export interface UserContainerConfig {
+  readonly features: ServingConfig['features'];
+  readonly observability: Pick<ServingConfig['observability'], 'enableVarLogCollection'>;
+}
+
 export function makeUserContainer(
   container: Container,
   revision: Revision,
-  config: ServingConfig,
+  config: UserContainerConfig,
 ): Container {
   const isServing = container === servingContainer(revision.spec);
   const { readinessProbe, livenessProbe, ...rest } = container;
@@ -53,7 +58,7 @@ function liveness(
   probe: Probe | undefined,
   isServing: boolean,
   { spec }: Revision,
-  config: ServingConfig,
+  config: UserContainerConfig,
 ): { livenessProbe?: Probe } {
   if (probe === undefined) return {};
   if (!isServing) return { livenessProbe: probe };

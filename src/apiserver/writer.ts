@@ -310,6 +310,7 @@ export class ObjectWriter {
     const answered = this.#deps.admission.admit(asked);
     const response = answered instanceof Promise ? await answered : answered;
     if (!response.allowed) {
+      request.warnings.push(...(response.warnings ?? []));
       throw new StatusError(response.code, response.reason, response.message);
     }
     request.warnings.push(...response.warnings);

@@ -28,6 +28,7 @@ import { systemPorts, tryBind } from '../node/port-probe.ts';
 import { buildImageMap } from '../settings/image-map.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createAdmission } from '../webhook/admit.ts';
+import { podTrial } from '../webhook/pod-trial.ts';
 import { bootstrap } from './bootstrap.ts';
 import type { FromControl, ToControl, UpSettings } from './messages.ts';
 import { PipeRuntime } from './pipe-runtime.ts';
@@ -81,13 +82,17 @@ async function start(
   let controllerConfig: { readonly current: ServingConfig } = {
     current: stockConfig(CLUSTER_DOMAIN),
   };
+  let tryPod: ReturnType<typeof podTrial> = async () => undefined;
   const api = await startApiServer({
     dataDir: settings.dataDir,
     durability: settings.durability,
     host: LOOPBACK,
     port: settings.apiPort,
     userName: USER_NAME,
-    admission: createAdmission({ config: () => controllerConfig.current, clock }),
+    admission: createAdmission({
+      config: () => controllerConfig.current,
+      tryPod: (pod) => tryPod(pod),
+    }),
     podLogs: podLogSource(settings.logRoot, clock, () => agent),
     clock,
     logger: createLogger('apiserver'),
@@ -99,6 +104,7 @@ async function start(
   const userAgent = 'pilotlight-control';
   const { local } = api;
   const client = createKubeClient({ ...connection, local, clock, logger: kubeLogger, userAgent });
+  tryPod = podTrial(client);
   const informers = createInformerFactory(client, { clock, logger: kubeLogger, random });
   await bootstrap(client, { domain: settings.domain, nowMs: clock.nowMs() });
   await informers.start();

@@ -1,110 +1,110 @@
-// Admission of Knative objects and of the system's ConfigMaps: defaulting, then validation, in one
-// call (WH-15 to WH-19, KN-178). Stateless; config is read afresh for each request. Subresources
-// pass at once: they are written by controllers only, many times a second, and change no spec.
+// Admission of Knative objects and of the system's ConfigMaps inside an API server of ours:
+// defaulting, then validation, in one call (WH-15 to WH-19, KN-178). Stateless; config is read
+// afresh for each request. A status write is validated only (WH-50): the API server keeps spec and
+// metadata, so there is nothing to fill in. Other subresources pass; WH-10 does not name them.
 
 import type { AdmissionPlugin, AdmissionRequest, AdmissionResponse } from '../api/admission.ts';
 import type { ConfigMap } from '../api/core.ts';
-import { renderErrors } from '../api/field-errors.ts';
-import { CLUSTER_DOMAIN, CREATOR_ANNOTATION, LAST_MODIFIER_ANNOTATION } from '../api/labels.ts';
+import { CLUSTER_DOMAIN } from '../api/labels.ts';
 import type { KubeObject } from '../api/objects.ts';
-import { deepEqualJson } from '../api/validation/diff.ts';
-import type { ValidationConfig } from '../api/validation/metadata.ts';
-import type { Clock } from '../clock/clock.ts';
-import { configMapProblem } from './config-maps.ts';
-import { type Admission, carriesUserInfo, type KindRules, rulesFor } from './kinds.ts';
+import { configMapProblem, isSystemConfigMap } from './config-maps.ts';
+import { decodeObject } from './decode.ts';
+import { type AdmittedKind, admittedKind } from './kinds.ts';
+import {
+  mutate,
+  type ReviewContext,
+  textOf,
+  type Verdict,
+  validate,
+  type WebhookConfig,
+} from './review.ts';
 
-export type WebhookConfig = ValidationConfig;
+export type { WebhookConfig } from './review.ts';
 
 export interface AdmissionOptions {
   /** The current config maps; `ConfigStore.current` fits. */
   config: () => WebhookConfig;
-  clock: Clock;
   /** Default `cluster.local`. */
   clusterDomain?: string;
+  tryPod?: ReviewContext['tryPod'];
 }
 
-const MUTATING = 'webhook.serving.knative.dev';
-const VALIDATING = 'validation.webhook.serving.knative.dev';
-const CONFIG = 'config.webhook.serving.knative.dev';
+export const MUTATING = 'webhook.serving.knative.dev';
+export const VALIDATING = 'validation.webhook.serving.knative.dev';
+export const CONFIG = 'config.webhook.serving.knative.dev';
 const BAD_REQUEST = 400;
-
-type WithSpec = KubeObject & { spec?: unknown };
 
 export function createAdmission(options: AdmissionOptions): AdmissionPlugin {
   const clusterDomain = options.clusterDomain ?? CLUSTER_DOMAIN;
+  const { tryPod } = options;
   return {
     admit(request) {
       const { object, operation, subresource } = request;
-      if (operation === 'DELETE' || subresource !== '') return allowed(object);
+      if (operation === 'DELETE') return allowed(object);
       if (object.kind === 'ConfigMap' && object.apiVersion === 'v1') {
-        const problem = configMapProblem(object as ConfigMap, clusterDomain);
+        const map = object as ConfigMap;
+        if (subresource !== '' || !isSystemConfigMap(map)) return allowed(object);
+        const problem = configMapProblem(map, clusterDomain);
         return problem === null ? allowed(object) : denied(CONFIG, `validation failed: ${problem}`);
       }
-      const rules = rulesFor(object);
-      if (rules === undefined) return allowed(object);
-      return admitKnative(request, rules, options.config(), clusterDomain);
+      if (subresource !== '' && subresource !== 'status') return allowed(object);
+      const admitted = admittedKind(object.apiVersion, object.kind);
+      if (admitted === undefined) return allowed(object);
+      return admitKnative(request, admitted, { config: options.config(), clusterDomain, tryPod });
     },
   };
 }
 
 function admitKnative(
   request: AdmissionRequest,
-  rules: KindRules,
-  config: WebhookConfig,
-  clusterDomain: string,
-): AdmissionResponse {
-  const object: WithSpec = structuredClone(request.object);
-  const old: WithSpec | null = request.operation === 'UPDATE' ? request.oldObject : null;
-  const admission: Admission<KubeObject> = { object, old, config, clusterDomain };
+  { kind, rules }: AdmittedKind,
+  context: ReviewContext,
+): AdmissionResponse | Promise<AdmissionResponse> {
+  if (request.subresource !== '') return judged(request, rules, context);
+  let mutated: AdmissionRequest;
   try {
-    // An object on its way out is changed by finalizers only.
-    if (object.metadata.deletionTimestamp !== undefined) return allowed(request.object);
-    rules.setDefaults?.(admission);
-    setUserInfo(request.userName, rules, admission);
+    mutated = { ...request, object: decodeObject(kind, request.object) };
+    mutate(mutated, rules, context);
   } catch (error) {
-    return denied(MUTATING, `mutation failed: cannot decode incoming new object: ${text(error)}`);
+    const reason = `cannot decode incoming new object: ${textOf(error)}`;
+    return denied(MUTATING, `mutation failed: ${reason}`);
   }
+  return judged(mutated, rules, context);
+}
+
+function judged(
+  request: AdmissionRequest,
+  rules: AdmittedKind['rules'],
+  context: ReviewContext,
+): AdmissionResponse | Promise<AdmissionResponse> {
   try {
-    const errors = rules.validate(admission);
-    const message = renderErrors(errors);
-    if (message !== '') return denied(VALIDATING, `validation failed: ${message}`);
-    const warnings = renderErrors(errors, 'warning');
-    return { allowed: true, object, warnings: warnings === '' ? [] : warnings.split('\n') };
+    const verdict = validate(request, rules, context);
+    if (!(verdict instanceof Promise)) return respond(verdict, request.object);
+    return verdict.then((late) => respond(late, request.object));
   } catch (error) {
-    return denied(VALIDATING, `decoding request failed: ${text(error)}`);
+    return denied(VALIDATING, `decoding request failed: ${textOf(error)}`);
   }
 }
 
-/** WH-31. */
-function setUserInfo(userName: string, rules: KindRules, admission: Admission<WithSpec>): void {
-  const { object, old, config, clusterDomain } = admission;
-  if (!carriesUserInfo(rules, object)) return;
-  const annotations = { ...object.metadata.annotations };
-  if (old === null) {
-    annotations[CREATOR_ANNOTATION] = userName;
-    annotations[LAST_MODIFIER_ANNOTATION] = userName;
-  } else {
-    const before: WithSpec = structuredClone(old);
-    rules.setDefaults?.({ object: before, old: before, config, clusterDomain });
-    if (deepEqualJson(object.spec, before.spec)) return;
-    annotations[LAST_MODIFIER_ANNOTATION] = userName;
-  }
-  object.metadata.annotations = annotations;
+function respond({ message, warnings }: Verdict, object: KubeObject): AdmissionResponse {
+  if (message === '') return { allowed: true, object, warnings };
+  return denied(VALIDATING, message, warnings);
 }
 
 function allowed(object: KubeObject): AdmissionResponse {
   return { allowed: true, object, warnings: [] };
 }
 
-function denied(webhook: string, message: string): AdmissionResponse {
+function denied(
+  webhook: string,
+  message: string,
+  warnings: readonly string[] = [],
+): AdmissionResponse {
   return {
     allowed: false,
     code: BAD_REQUEST,
     reason: 'BadRequest',
     message: `admission webhook "${webhook}" denied the request: ${message}`,
+    warnings,
   };
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -8,7 +8,8 @@ import { EXAMPLE_CHECKSUM_ANNOTATION } from '../api/labels.ts';
 
 const NAME_LABEL = 'app.kubernetes.io/name';
 const COMPONENT_LABEL = 'app.kubernetes.io/component';
-const COMPONENTS = new Set([
+const SYSTEM_NAME = 'knative-serving';
+const SYSTEM_COMPONENTS: readonly string[] = [
   'autoscaler',
   'controller',
   'logging',
@@ -16,17 +17,21 @@ const COMPONENTS = new Set([
   'observability',
   'tracing',
   'net-certmanager',
-]);
+];
 const EXAMPLE_KEY = '_example';
 const EXAMPLE_TEXT =
   'the update modifies a key in "_example" which is probably not what you want. Instead, copy the ' +
   'respective setting to the top-level of the ConfigMap, directly below "data"';
 
+/** WH-11: what the object selector of the webhook lets through, in any namespace. */
+export function isSystemConfigMap({ metadata: { labels } }: ConfigMap): boolean {
+  if (labels?.[NAME_LABEL] !== SYSTEM_NAME) return false;
+  return SYSTEM_COMPONENTS.includes(labels[COMPONENT_LABEL] ?? '');
+}
+
 /** null = fine, or none of ours. */
 export function configMapProblem(map: ConfigMap, clusterDomain: string): string | null {
-  const { labels, annotations, name } = map.metadata;
-  if (labels?.[NAME_LABEL] !== 'knative-serving') return null;
-  if (!COMPONENTS.has(labels[COMPONENT_LABEL] ?? '')) return null;
+  const { annotations, name } = map.metadata;
   const row = CONFIG_MAPS.find((each) => each.name === name);
   if (row === undefined) return null;
   const example = map.data?.[EXAMPLE_KEY];

@@ -10,6 +10,8 @@ import {
   defaultTrafficTargets,
 } from '../api/defaulting.ts';
 import { type FieldError, missingField, underPath } from '../api/field-errors.ts';
+import type { Kind } from '../api/kinds.ts';
+import * as kinds from '../api/kinds.ts';
 import {
   AUTOSCALING_CLASS_ANNOTATION,
   AUTOSCALING_METRIC_ANNOTATION,
@@ -54,7 +56,11 @@ import { validateTraffic } from '../api/validation/traffic.ts';
 /** One request as the rows see it; `object` is the request's own copy. */
 export interface Admission<T extends KubeObject> {
   readonly object: T;
+  /** null = there is none, or it does not matter. */
   readonly old: T | null;
+  readonly isCreate: boolean;
+  /** Of the `status` subresource: metadata and spec are what they were. */
+  readonly isStatus: boolean;
   readonly config: ValidationConfig;
   readonly clusterDomain: string;
 }
@@ -63,6 +69,8 @@ export interface KindRules<T extends KubeObject = KubeObject> {
   /** Changes `object` in place. */
   setDefaults?(admission: Admission<T>): void;
   validate(admission: Admission<T>): FieldError[];
+  /** WH-50: what a write of the status is checked for; absent = nothing. */
+  validateStatus?(admission: Admission<T>): FieldError[];
   /** WH-31: who is named as creator and last modifier. */
   readonly userInfo: 'always' | 'unowned' | 'never';
 }
@@ -73,32 +81,41 @@ const isOwned = ({ metadata }: KubeObject): boolean => (metadata.ownerReferences
 function defaultUnlessNamed(
   template: RevisionTemplate | undefined,
   old: RevisionTemplate | undefined,
-  { object, old: before, config }: Admission<KubeObject>,
+  { object, isCreate, config }: Admission<KubeObject>,
 ): void {
   if (template === undefined) return;
   const name = template.metadata?.name;
   if (name && old?.metadata?.name === name) return;
-  defaultTemplate(template, config, { parent: object.metadata, isCreate: before === null });
+  defaultTemplate(template, config, { parent: object.metadata, isCreate });
 }
 
 function validateTemplated({
   object,
-  old,
   config,
 }: Admission<KnativeService> | Admission<Configuration>): FieldError[] {
   const { template } = object.spec ?? {};
   if (template === undefined) return [missingField('spec.template')];
-  return [
-    ...underPath('spec.template', validateTemplate(template, object.metadata, config)),
-    ...(old === null ? [] : validateNameChange(template, old.spec.template)),
-  ];
+  return underPath('spec.template', validateTemplate(template, object.metadata, config));
 }
+
+/** WH-65. */
+function nameChange({
+  object,
+  old,
+}: Admission<KnativeService> | Admission<Configuration>): FieldError[] {
+  const [template, before] = [object.spec?.template, old?.spec?.template];
+  return template === undefined || before === undefined ? [] : validateNameChange(template, before);
+}
+
+/** WH-55. */
+const userInfo = ({ object, old }: Admission<KubeObject>): FieldError[] =>
+  old === null ? [] : validateUserInfo(object, old);
 
 const service: KindRules<KnativeService> = {
   userInfo: 'always',
   setDefaults(admission) {
     const { object, old } = admission;
-    defaultUnlessNamed(object.spec?.template, old?.spec.template, admission);
+    defaultUnlessNamed(object.spec?.template, old?.spec?.template, admission);
     if (object.spec !== undefined) defaultServiceTraffic(object.spec);
   },
   validate: (admission) => [
@@ -107,64 +124,77 @@ const service: KindRules<KnativeService> = {
     ...validateRolloutDuration(admission.object),
     ...validateTemplated(admission),
     ...validateTraffic(admission.object.spec?.traffic ?? [], 'Service'),
-    ...(admission.old === null ? [] : validateUserInfo(admission.object, admission.old)),
+    ...nameChange(admission),
+    ...userInfo(admission),
   ],
+  validateStatus: (admission) => [...nameChange(admission), ...userInfo(admission)],
 };
 
 const configuration: KindRules<Configuration> = {
   userInfo: 'unowned',
   setDefaults(admission) {
     const { object, old } = admission;
-    defaultUnlessNamed(object.spec?.template, old?.spec.template, admission);
+    defaultUnlessNamed(object.spec?.template, old?.spec?.template, admission);
   },
   validate: (admission) => [
     ...validateName(admission.object.metadata),
     ...validateNoAutoscalingKeys(admission.object),
     ...validateOwnerLabel(admission.object, SERVICE_LABEL, 'Service'),
     ...validateTemplated(admission),
+    ...nameChange(admission),
     ...unownedUserInfo(admission),
   ],
+  validateStatus: (admission) => [...nameChange(admission), ...unownedUserInfo(admission)],
 };
+
+const validateRoute = (admission: Admission<Route>): FieldError[] => [
+  ...validateName(admission.object.metadata),
+  ...validateNoAutoscalingKeys(admission.object),
+  ...validateRolloutDuration(admission.object),
+  ...validateOwnerLabel(admission.object, SERVICE_LABEL, 'Service'),
+  ...validateTraffic(admission.object.spec?.traffic ?? [], 'Route'),
+  ...unownedUserInfo(admission),
+];
 
 const route: KindRules<Route> = {
   userInfo: 'unowned',
   setDefaults: ({ object }) => defaultTrafficTargets(object.spec?.traffic ?? []),
-  validate: (admission) => [
-    ...validateName(admission.object.metadata),
-    ...validateNoAutoscalingKeys(admission.object),
-    ...validateRolloutDuration(admission.object),
-    ...validateOwnerLabel(admission.object, SERVICE_LABEL, 'Service'),
-    ...validateTraffic(admission.object.spec?.traffic ?? [], 'Route'),
-    ...unownedUserInfo(admission),
-  ],
+  validate: validateRoute,
+  validateStatus: validateRoute,
 };
+
+const validateRevision = ({ object, old, config }: Admission<Revision>): FieldError[] => [
+  ...validateName(object.metadata),
+  ...validateOwnerLabel(object, CONFIGURATION_LABEL, 'Configuration'),
+  ...validateRevisionAnnotations(object.metadata.annotations, config),
+  ...(old === null
+    ? underPath('spec', validateRevisionSpec(object.spec ?? { containers: [] }, config))
+    : validateImmutableSpec(object, old)),
+];
 
 const revision: KindRules<Revision> = {
   userInfo: 'never',
-  setDefaults({ object, old, config }) {
-    if (old !== null || object.spec === undefined) return;
+  setDefaults({ object, isCreate, config }) {
+    if (!isCreate || object.spec === undefined) return;
     defaultRevisionSpec(object.spec, config, { parent: object.metadata, isCreate: true });
   },
-  validate: ({ object, old, config }) => [
-    ...validateName(object.metadata),
-    ...validateOwnerLabel(object, CONFIGURATION_LABEL, 'Configuration'),
-    ...validateRevisionAnnotations(object.metadata.annotations, config),
-    ...(old === null
-      ? underPath('spec', validateRevisionSpec(object.spec ?? { containers: [] }, config))
-      : validateImmutableSpec(object, old)),
-  ],
+  validate: validateRevision,
+  validateStatus: validateRevision,
 };
+
+const validateMapping = (admission: Admission<DomainMapping>): FieldError[] => [
+  ...validateDomainMapping(admission.object, admission.clusterDomain),
+  ...userInfo(admission),
+];
 
 const domainMapping: KindRules<DomainMapping> = {
   userInfo: 'always',
   setDefaults({ object }) {
     const { namespace } = object.metadata;
-    if (object.spec?.ref && namespace !== undefined) object.spec.ref.namespace ??= namespace;
+    if (object.spec?.ref && namespace !== undefined) object.spec.ref.namespace ||= namespace;
   },
-  validate: (admission) => [
-    ...validateDomainMapping(admission.object, admission.clusterDomain),
-    ...(admission.old === null ? [] : validateUserInfo(admission.object, admission.old)),
-  ],
+  validate: validateMapping,
+  validateStatus: validateMapping,
 };
 
 /** WH-42. */
@@ -209,11 +239,8 @@ const certificate: KindRules<Certificate> = {
   validate: ({ object }) => validateCertificate(object),
 };
 
-function unownedUserInfo({
-  object,
-  old,
-}: Admission<Configuration> | Admission<Route>): FieldError[] {
-  return old === null || isOwned(object) ? [] : validateUserInfo(object, old);
+function unownedUserInfo(admission: Admission<KubeObject>): FieldError[] {
+  return isOwned(admission.object) ? [] : userInfo(admission);
 }
 
 /** WH-31: whether this object carries user names. */
@@ -221,22 +248,34 @@ export function carriesUserInfo(rules: KindRules, object: KubeObject): boolean {
   return rules.userInfo === 'always' || (rules.userInfo === 'unowned' && !isOwned(object));
 }
 
-type AnyRules = KindRules<never>;
+/** WH-12, in the order of its rules: by group, version and resource. */
+const ROWS: readonly (readonly [Kind, KindRules<never>])[] = [
+  [kinds.Metric, metric],
+  [kinds.PodAutoscaler, podAutoscaler],
+  [kinds.Certificate, certificate],
+  [kinds.Ingress, ingress],
+  [kinds.ServerlessService, serverlessService],
+  [kinds.Configuration, configuration],
+  [kinds.Revision, revision],
+  [kinds.Route, route],
+  [kinds.KnativeService, service],
+  [kinds.DomainMapping, domainMapping],
+];
+export const ADMITTED_KINDS: readonly Kind[] = ROWS.map(([kind]) => kind);
 
-const RULES = new Map<string, AnyRules>([
-  ['serving.knative.dev/v1/Service', service],
-  ['serving.knative.dev/v1/Configuration', configuration],
-  ['serving.knative.dev/v1/Route', route],
-  ['serving.knative.dev/v1/Revision', revision],
-  ['serving.knative.dev/v1beta1/DomainMapping', domainMapping],
-  ['autoscaling.internal.knative.dev/v1alpha1/PodAutoscaler', podAutoscaler],
-  ['autoscaling.internal.knative.dev/v1alpha1/Metric', metric],
-  ['networking.internal.knative.dev/v1alpha1/Ingress', ingress],
-  ['networking.internal.knative.dev/v1alpha1/ServerlessService', serverlessService],
-  ['networking.internal.knative.dev/v1alpha1/Certificate', certificate],
-]);
+export interface AdmittedKind {
+  readonly kind: Kind;
+  readonly rules: KindRules;
+}
 
-export function rulesFor({ apiVersion, kind }: KubeObject): KindRules | undefined {
-  // Each row sees only objects of its own kind: the key names it.
-  return RULES.get(`${apiVersion}/${kind}`) as unknown as KindRules | undefined;
+const BY_NAME = new Map<string, AdmittedKind>(
+  ROWS.map(([kind, rules]) => [
+    `${kinds.apiVersionOf(kind)}/${kind.kind}`,
+    // Each row sees only objects of its own kind: the key names it.
+    { kind, rules: rules as unknown as KindRules },
+  ]),
+);
+
+export function admittedKind(apiVersion: string, kind: string): AdmittedKind | undefined {
+  return BY_NAME.get(`${apiVersion}/${kind}`);
 }

@@ -10,7 +10,6 @@ import {
 import type { Container } from '../../api/core.ts';
 import type { KubeObject } from '../../api/objects.ts';
 import type { KnativeService } from '../../api/serving.ts';
-import { FakeClock } from '../../clock/fake-clock.ts';
 import { createAdmission } from '../admit.ts';
 
 export type Maps = Partial<Record<ConfigMember, Record<string, string>>>;
@@ -33,7 +32,7 @@ export function admit(
   maps: Maps = {},
   request: Partial<AdmissionRequest> = {},
 ): AdmissionResponse {
-  const admission = createAdmission({ config: () => config(maps), clock: new FakeClock() });
+  const admission = createAdmission({ config: () => config(maps) });
   return admission.admit({
     operation: old === null ? 'CREATE' : 'UPDATE',
     subresource: '',

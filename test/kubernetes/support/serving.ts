@@ -30,10 +30,7 @@ export async function startServing(client: KubeClient): Promise<Serving> {
   const names = { systemNamespace: SYSTEM_NAMESPACE, clusterDomain: CLUSTER_DOMAIN };
   const common = { client, informers, ...deps, ...names };
   const controller = startController(common);
-  const plugin = createAdmission({
-    config: () => controller.config.current,
-    clock: systemClock,
-  });
+  const plugin = createAdmission({ config: () => controller.config.current });
   const admission = await startAdmission(client, plugin);
   const autoscaler = await startAutoscaler({
     ...common,
