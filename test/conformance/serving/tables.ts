@@ -1,10 +1,26 @@
 // All tables of the folder, for the test files that run them and for docs/conformance.md.
 
+import { domainRows, mappingRows } from './domain-rows.ts';
+import { failureRows } from './failure-rows.ts';
+import { revisionRows } from './revision-rows.ts';
+import { collectionRows, rolloutRows } from './rollout-rows.ts';
+import { routeRows } from './route-rows.ts';
+import { routingRows } from './routing-rows.ts';
 import type { ServingTable } from './row.ts';
 import { serviceRows } from './service-rows.ts';
 
 /** Run by objects.test.ts. */
-export const OBJECT_TABLES: readonly ServingTable[] = [{ area: 'Services', rows: serviceRows }];
+export const OBJECT_TABLES: readonly ServingTable[] = [
+  { area: 'Services', rows: serviceRows },
+  { area: 'Configurations and Revisions', rows: revisionRows },
+  { area: 'Failures', rows: failureRows },
+  { area: 'Routes: traffic', rows: routeRows },
+  { area: 'Routes: names and ways', rows: routingRows },
+  { area: 'Rollouts', rows: rolloutRows },
+  { area: 'Garbage collection', rows: collectionRows },
+  { area: 'Domain mapping', rows: mappingRows },
+  { area: 'Domains and configuration', rows: domainRows },
+];
 
 /** Run by runtime-contract.test.ts. */
 export const RUNTIME_TABLES: readonly ServingTable[] = [];
