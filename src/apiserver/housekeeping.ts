@@ -1,5 +1,5 @@
-// The two things the server itself has to tidy: namespaces that are being deleted (KN-205: empty
-// them, then let them go) and events, which expire after an hour (KN-242).
+// What the server itself has to tidy: namespaces that are being deleted (KN-205: empty them, then
+// let them go), events, which expire after an hour (KN-242), and changes no watch will ask for.
 
 import { Event, Namespace } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';
@@ -18,6 +18,8 @@ export const EVENT_LIFETIME_MS = 60 * 60 * 1000;
 /** Events kept at most; above it the oldest go, whatever their age. */
 export const MAX_EVENTS = 10_000;
 const EVENT_SWEEP_MS = 60_000;
+/** KN-157: 5 minutes. Changes stay in a kind's history for one to two of these. */
+export const HISTORY_PERIOD_MS = 300_000;
 /** How long after a change in a terminating namespace it is looked at again. */
 const NAMESPACE_SWEEP_DELAY_MS = 20;
 const NAMESPACE_RETRY_MS = 1000;
@@ -41,6 +43,7 @@ export class Housekeeping {
   readonly #deps: Dependencies;
   readonly #terminating = new Map<string, TimerHandle | null>();
   #eventTicker: TimerHandle | null = null;
+  #historyTicker: TimerHandle | null = null;
   #isStopped = false;
 
   constructor(deps: Dependencies) {
@@ -64,11 +67,16 @@ export class Housekeeping {
     for (const { object } of store.of(Namespace).list('')) this.#namespaceChanged(object, false);
     const sweep = (): void => void this.sweepEvents();
     this.#eventTicker = clock.setTicker(EVENT_SWEEP_MS, sweep, { background: true });
+    const age = (): void => {
+      for (const { history } of store.kinds()) history.age();
+    };
+    this.#historyTicker = clock.setTicker(HISTORY_PERIOD_MS, age, { background: true });
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#eventTicker?.cancel();
+    this.#historyTicker?.cancel();
     for (const timer of this.#terminating.values()) timer?.cancel();
   }
 

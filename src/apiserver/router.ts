@@ -13,8 +13,9 @@ import type { ResourceHandler } from './resource-handler.ts';
 import { parseResourcePath, type ResourcePath } from './resource-path.ts';
 import { type Reply, renderText, renderValue, unknownPath } from './respond.ts';
 import { answerReview, findReview } from './reviews.ts';
+import type { ServerMetrics } from './server-metrics.ts';
 import type { ServiceProxy } from './service-proxy.ts';
-import { badRequest, methodNotAllowed } from './status-error.ts';
+import { badRequest, methodNotAllowed, StatusError } from './status-error.ts';
 import { serverVersion } from './version.ts';
 import type { WatchHub } from './watch-hub.ts';
 
@@ -27,6 +28,7 @@ export interface RouterDependencies {
   watches: WatchHub;
   podLogs: PodLogDependencies;
   serviceProxy: ServiceProxy;
+  metrics: ServerMetrics;
   userName: string;
 }
 
@@ -44,7 +46,7 @@ export function createRouter(deps: RouterDependencies): ApiHandler {
     const review = findReview(path);
     if (review !== undefined) return answerReviewRequest(deps, exchange, review);
     const target = parseResourcePath(deps.registry, path);
-    return target === null ? unknownPath() : answerResource(deps, exchange, target);
+    return target === null ? unknownPath() : answerCounted(deps, exchange, target);
   };
 }
 
@@ -53,6 +55,7 @@ function answerFixed(deps: RouterDependencies, exchange: ApiExchange): Reply | u
   const { path, request } = exchange;
   if (path === '/version' || path === '/version/') return renderValue(200, serverVersion());
   if (HEALTH_PATH.test(path)) return renderText(200, 'ok');
+  if (path === '/metrics') return renderText(200, deps.metrics.text());
   const document = deps.discovery.find(path, request.headers.accept);
   if (document !== undefined) {
     const headers = { Vary: 'Accept', 'Cache-Control': 'public', ETag: document.etag };
@@ -83,6 +86,31 @@ function answerReviewRequest(
   return renderValue(201, { metadata: {}, ...body, apiVersion, kind, status });
 }
 
+async function answerCounted(
+  deps: RouterDependencies,
+  exchange: ApiExchange,
+  target: ResourcePath,
+): Promise<Reply | null> {
+  const { method, request } = exchange;
+  const { kind, name, subresource } = target;
+  const isApply = method === 'PATCH' && request.headers['content-type']?.includes('apply-patch');
+  const form = isWatch(exchange, target) ? 'WATCH' : isApply ? 'APPLY' : '';
+  let code = 500;
+  try {
+    const reply = await answerResource(deps, exchange, target);
+    code = reply?.code ?? 200;
+    return reply;
+  } catch (error) {
+    if (error instanceof StatusError) code = error.code;
+    throw error;
+  } finally {
+    deps.metrics.count({ method, kind, name, subresource, form, code });
+  }
+}
+
+const isWatch = ({ method, query }: ApiExchange, { subresource }: ResourcePath): boolean =>
+  method === 'GET' && subresource === '' && ['true', '1'].includes(query.get('watch') ?? '');
+
 function answerResource(
   deps: RouterDependencies,
   exchange: ApiExchange,
@@ -90,9 +118,8 @@ function answerResource(
 ): Promise<Reply | null> | Reply | null {
   const { method, query, request } = exchange;
   const { kind, name, namespace, subresource } = target;
-  if (method === 'GET' && subresource === '' && ['true', '1'].includes(query.get('watch') ?? '')) {
-    const format = chooseFormat(request.headers.accept);
-    return taken(deps.watches.open({ kind, namespace, name, query, format }, exchange.response));
+  if (isWatch(exchange, target)) {
+    return openWatch(deps, exchange, target);
   }
   if (kind.group === '' && kind.kind === 'Service' && subresource === 'proxy') {
     return taken(deps.serviceProxy.serve(exchange, target));
@@ -117,6 +144,18 @@ function answerResource(
     userAgent: request.headers['user-agent'],
     warnings: exchange.warnings,
   });
+}
+
+async function openWatch(
+  { watches, metrics }: RouterDependencies,
+  { query, request, response }: ApiExchange,
+  { kind, namespace, name }: ResourcePath,
+): Promise<null> {
+  const format = chooseFormat(request.headers.accept);
+  await watches.open({ kind, namespace, name, query, format }, response);
+  if (response.destroyed) return null;
+  response.once('close', metrics.watchOpened(kind, request.headers['user-agent']));
+  return null;
 }
 
 async function taken(work: Promise<void>): Promise<null> {

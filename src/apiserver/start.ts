@@ -24,6 +24,7 @@ import { OpenApi } from './openapi.ts';
 import type { PodLogSource } from './pod-logs.ts';
 import { ResourceHandler } from './resource-handler.ts';
 import { createRouter } from './router.ts';
+import { ServerMetrics } from './server-metrics.ts';
 import { createServiceProxy, type ResolveServicePort, resolveFromStore } from './service-proxy.ts';
 import { type Durability, openLevelStore } from './store/level-backend.ts';
 import { ObjectStore, type StoreBackend } from './store/object-store.ts';
@@ -173,6 +174,7 @@ async function serve(
     watches,
     podLogs: { store, source: options.podLogs, clock },
     serviceProxy: createServiceProxy(options.serviceProxy ?? resolveFromStore(store)),
+    metrics: new ServerMetrics(store),
     userName,
   });
   const http = await startHttpServer({

@@ -168,6 +168,8 @@ class Wiring {
 
     const labels = new ReferenceTracker();
     const reconciler = new LabelerReconciler(this.#context, made.recorder, labels);
+    this.#watch(kinds.Revision, reconciler.routedRevisions.update);
+    this.#watch(kinds.Configuration, reconciler.routedConfigurations.update);
     const labeler = this.#loop('labeler', kinds.Route, { reconciler, recorder: null });
     this.#watch<Route>(kinds.Route, enqueueChange(labeler));
     this.#watchReferences(labeler, labels);

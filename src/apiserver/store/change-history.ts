@@ -1,27 +1,34 @@
 // The last changes of one kind, oldest first, so that a watch can resume from a resource version
 // and a list can be answered as of an earlier one. Bounded by count and by bytes; what falls out is
-// gone and asking for it is answered 410. Invariant: revisions strictly increase; every change
-// after `droppedThrough` is here.
+// gone and asking for it is answered 410. What is old goes too (`age`), so that a burst of writes
+// does not stay in memory for good. Invariant: revisions strictly increase; every change after
+// `droppedThrough` is here.
 
 import type { Change, Stored } from './stored.ts';
 
 /** KN-157: a few thousand changes per resource. */
-export const MAX_HISTORY_CHANGES = 8192;
+export const MAX_HISTORY_CHANGES = 4096;
 /** Serialised bytes kept alive per resource by history alone. */
-export const MAX_HISTORY_BYTES = 32 * 1024 * 1024;
+export const MAX_HISTORY_BYTES = 16 * 1024 * 1024;
+/** These stay however old they are: a quiet kind can be resumed after hours. */
+const MIN_AGED_CHANGES = 128;
 /** Dropped slots at the front that trigger compaction. */
 const COMPACT_AT = 1024;
 
 export class ChangeHistory {
-  #changes: Change[] = [];
+  /** Slots before `#head` are null: what was dropped must not stay in memory. */
+  #changes: (Change | null)[] = [];
   #head = 0;
   #bytes = 0;
   #droppedThrough: number;
+  /** The last revision there was when `age` was called before. */
+  #oldThrough: number;
   readonly #maxChanges: number;
 
   /** Nothing at or before `startRevision` is known. */
   constructor(startRevision: number, maxChanges: number = MAX_HISTORY_CHANGES) {
     this.#droppedThrough = startRevision;
+    this.#oldThrough = startRevision;
     this.#maxChanges = maxChanges;
   }
 
@@ -41,9 +48,18 @@ export class ChangeHistory {
     }
   }
 
+  /** Drops what was here at the last call already. Called at a fixed period. */
+  age(): void {
+    while (this.#changes.length - this.#head > MIN_AGED_CHANGES) {
+      if (this.#changes[this.#head]!.revision > this.#oldThrough) break;
+      this.#dropOldest();
+    }
+    this.#oldThrough = this.#changes.at(-1)?.revision ?? this.#oldThrough;
+  }
+
   /** The first change after `revision`, or undefined when there is none yet. */
   next(revision: number): Change | undefined {
-    return this.#changes[this.#indexAfter(revision)];
+    return this.#changes[this.#indexAfter(revision)] ?? undefined;
   }
 
   /** Calls `visit` with every change after `revision`, in order, until it returns false. */
@@ -69,6 +85,7 @@ export class ChangeHistory {
 
   #dropOldest(): void {
     const change = this.#changes[this.#head]!;
+    this.#changes[this.#head] = null;
     this.#bytes -= change.stored.json.length;
     this.#droppedThrough = change.revision;
     this.#head += 1;

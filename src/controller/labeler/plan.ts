@@ -8,7 +8,7 @@ import {
   ROUTING_STATE_MODIFIED_ANNOTATION,
   ROUTING_STATE_RESERVE,
 } from '../../api/labels.ts';
-import { controllerOf } from '../../api/objects.ts';
+import { controllerOf, type KubeObject } from '../../api/objects.ts';
 import type { Configuration, Revision, Route } from '../../api/serving.ts';
 import type { TrafficSources } from '../route/traffic.ts';
 
@@ -43,7 +43,7 @@ export function routedNames(route: Route, sources: TrafficSources): RoutedNames 
   return { revisions, configurations };
 }
 
-export function routesOf(object: Revision | Configuration): string[] {
+export function routesOf(object: KubeObject): string[] {
   const text = object.metadata.annotations?.[ROUTES_ANNOTATION] ?? '';
   return text.split(',').filter((name) => name !== '');
 }

@@ -14,7 +14,8 @@ import { addFinalizer, hasFinalizer, removeFinalizer } from '../finalizers.ts';
 import { wrapError } from '../pipeline.ts';
 import { referenceKey } from '../route/reconciler.ts';
 import type { ReferenceTracker } from '../tracker.ts';
-import { type RoutedNames, routedNames, routesOf, routesPatch } from './plan.ts';
+import { type RoutedNames, routedNames, routesPatch } from './plan.ts';
+import { RoutedIndex } from './routed-index.ts';
 
 const NOTHING: RoutedNames = { revisions: new Set(), configurations: new Set() };
 
@@ -25,6 +26,9 @@ export class LabelerReconciler implements Reconciler {
   readonly #routes: Lister<Route>;
   readonly #configurations: Lister<Configuration>;
   readonly #revisions: Lister<Revision>;
+  /** To be fed with the changes of the two kinds. */
+  readonly routedRevisions = new RoutedIndex();
+  readonly routedConfigurations = new RoutedIndex();
 
   constructor(context: ControllerContext, recorder: EventRecorder, tracker: ReferenceTracker) {
     const { informers } = context;
@@ -77,17 +81,14 @@ export class LabelerReconciler implements Reconciler {
   /** Takes the Route off everything that names it and is not in `kept`. */
   async #clear(route: Route, kept: RoutedNames): Promise<void> {
     const { namespace, name } = route.metadata;
-    const active = this.#revisions
-      .byLabel(ROUTING_STATE_LABEL, ROUTING_STATE_ACTIVE)
-      .filter(({ metadata }) => metadata.namespace === namespace);
-    for (const revision of active) {
-      if (kept.revisions.has(revision.metadata.name) || !routesOf(revision).includes(name))
-        continue;
+    for (const used of this.routedRevisions.namesOf(namespace, name)) {
+      const revision = this.#revisions.get(namespace, used);
+      if (kept.revisions.has(used) || !isActive(revision)) continue;
       await this.#set(kinds.Revision, revision, route, false);
     }
-    for (const configuration of this.#configurations.list(namespace)) {
-      if (kept.configurations.has(configuration.metadata.name)) continue;
-      if (!routesOf(configuration).includes(name)) continue;
+    for (const used of this.routedConfigurations.namesOf(namespace, name)) {
+      if (kept.configurations.has(used)) continue;
+      const configuration = this.#configurations.get(namespace, used);
       await this.#set(kinds.Configuration, configuration, route, false);
     }
   }
@@ -115,6 +116,9 @@ export class LabelerReconciler implements Reconciler {
     }
   }
 }
+
+const isActive = (revision: Revision | undefined): boolean =>
+  revision?.metadata.labels?.[ROUTING_STATE_LABEL] === ROUTING_STATE_ACTIVE;
 
 /** Ready or failed for its current generation: what it no longer uses can be let go. */
 function isSettled(route: Route): boolean {
