@@ -1,14 +1,15 @@
 // The HTTPS edge: guards, reads the body, finds who answers, sends what comes back. Everything a
 // client can do wrong ends as a Status (KN-210); everything we do wrong is logged and ends as 500.
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Clock } from '../clock/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Guard } from './guard.ts';
 import { type Reply, renderError, send } from './respond.ts';
-import { badRequest, type StatusError, tooLarge } from './status-error.ts';
+import { badRequest, StatusError, tooLarge } from './status-error.ts';
 
 /** KN-211. */
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
@@ -24,6 +25,8 @@ const KEEP_ALIVE_MS = 3_600_000;
 const MAX_CONNECTIONS = 10_000;
 /** How long a stopping server waits for answers under way. */
 const STOP_GRACE_MS = 2000;
+/** Connections that became streams (exec, port-forward); more are refused with 503. */
+const MAX_UPGRADED_CONNECTIONS = 1_000;
 /** A client that does not finish its request by then is cut off. */
 const REQUEST_TIMEOUT_MS = 60_000;
 
@@ -40,6 +43,13 @@ export interface ApiExchange {
 /** null = the handler has taken over the response. */
 export type ApiHandler = (exchange: ApiExchange) => Promise<Reply | null> | Reply | null;
 
+/** Takes over a connection its client wants to speak something else on, or throws. */
+export type UpgradeHandler = (
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+) => Promise<void>;
+
 export interface HttpServerOptions {
   host: string;
   port: number;
@@ -47,6 +57,7 @@ export interface HttpServerOptions {
   privateKeyPem: string;
   guard: Guard;
   handler: ApiHandler;
+  upgrade: UpgradeHandler;
   clock: Clock;
   logger: Logger;
 }
@@ -77,12 +88,16 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
       });
     },
   );
+  const upgraded = new Set<Duplex>();
+  server.on('upgrade', (request, socket, head) => {
+    void serveUpgrade(request, socket, head, upgraded, options);
+  });
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.maxConnections = MAX_CONNECTIONS;
   await listen(server, options);
   server.on('error', (error) => options.logger.error({ error }, 'api server error'));
   const { port } = server.address() as AddressInfo;
-  return { port, stop: () => stop(server, busy, options.clock) };
+  return { port, stop: () => stop(server, busy, upgraded, options.clock) };
 }
 
 function listen(server: Server, { host, port }: HttpServerOptions): Promise<void> {
@@ -98,10 +113,12 @@ function listen(server: Server, { host, port }: HttpServerOptions): Promise<void
 async function stop(
   server: Server,
   busy: ReadonlySet<ServerResponse>,
+  upgraded: ReadonlySet<Duplex>,
   clock: Clock,
 ): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
+  for (const socket of upgraded) socket.destroy(); // They have no end of their own to wait for.
   const answers = [...busy].map(
     (response) => new Promise<void>((resolve) => response.once('close', resolve)),
   );
@@ -113,6 +130,36 @@ async function stop(
   server.closeAllConnections();
   await closed;
 }
+
+async function serveUpgrade(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  upgraded: Set<Duplex>,
+  options: HttpServerOptions,
+): Promise<void> {
+  upgraded.add(socket);
+  socket.once('close', () => upgraded.delete(socket));
+  socket.on('error', () => undefined); // 'close' follows.
+  try {
+    if (upgraded.size > MAX_UPGRADED_CONNECTIONS) throw tooManyStreams();
+    const target = request.url ?? '/';
+    options.guard.check(target.split('?')[0] ?? '/', request.headers);
+    await options.upgrade(request, socket, head);
+  } catch (error) {
+    const reply = renderError(error, (unexpected) => {
+      options.logger.error({ error: unexpected, path: request.url }, 'upgrade failed');
+    });
+    socket.end(
+      `HTTP/1.1 ${reply.code} ${STATUS_CODES[reply.code] ?? ''}\r\nConnection: close\r\n` +
+        `Content-Type: ${reply.contentType}\r\n` +
+        `Content-Length: ${Buffer.byteLength(reply.body)}\r\n\r\n${reply.body}`,
+    );
+  }
+}
+
+const tooManyStreams = (): StatusError =>
+  new StatusError(503, 'ServiceUnavailable', 'too many streaming connections are open');
 
 /** True when the handler streams its answer itself. */
 async function serve(

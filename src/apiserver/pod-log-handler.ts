@@ -52,7 +52,8 @@ async function open(
   }
 }
 
-function chooseContainer(pod: core.Pod, asked: string): string {
+/** The container a request on a Pod means; throws 400 when that is not clear. */
+export function chooseContainer(pod: core.Pod, asked: string): string {
   const { name } = pod.metadata;
   const names = (pod.spec?.containers ?? []).map((container) => container.name);
   const init = (pod.spec?.initContainers ?? []).map((container) => container.name);

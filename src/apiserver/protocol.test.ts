@@ -114,7 +114,7 @@ test.each([
   ['p/log', 400, 'a container name must be specified for pod p, choose one of: [user waiting]'],
   ['p/log?container=none', 400, 'container none is not valid for pod p'],
   ['q/log', 404, 'pods "q" not found'],
-  ['p/exec?command=ls', 400, 'pods/exec is not supported'],
+  ['p/exec?command=ls', 400, 'Upgrade request required'],
 ])('KN-231, KN-232: %s is %i', async (path, code, message) => {
   const { body } = await client.get(`${PODS}/${path}`);
   expect(body.code).toBe(code);

@@ -33,7 +33,7 @@ export interface RouterDependencies {
 }
 
 const HEALTH_PATH = /^\/(?:healthz|livez|readyz)(?:\/.*)?$/;
-/** Streams over upgraded connections, which this server does not offer. */
+/** Streams over upgraded connections; `streams/upgrade.ts` serves them. */
 const STREAM_SUBRESOURCES = new Set(['exec', 'attach', 'portforward']);
 
 export function createRouter(deps: RouterDependencies): ApiHandler {
@@ -130,7 +130,7 @@ function answerResource(
       return taken(servePodLog(deps.podLogs, { namespace, name, query }, exchange.response));
     }
     if (STREAM_SUBRESOURCES.has(subresource)) {
-      throw badRequest(`pods/${subresource} is not supported by this server`);
+      throw badRequest('Upgrade request required');
     }
   }
   return deps.resources.handle({

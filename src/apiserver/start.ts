@@ -16,12 +16,13 @@ import { ObjectDeleter } from './deleter.ts';
 import { Discovery } from './discovery.ts';
 import { Guard } from './guard.ts';
 import { Housekeeping } from './housekeeping.ts';
-import { startHttpServer } from './http-server.ts';
+import { startHttpServer, type UpgradeHandler } from './http-server.ts';
 import { KindRegistry } from './kind-registry.ts';
 import { kubeconfigText } from './kubeconfig.ts';
 import { createLocalServer } from './local-server.ts';
 import { OpenApi } from './openapi.ts';
 import type { PodLogSource } from './pod-logs.ts';
+import { noPodStreams, type PodStreams } from './pod-streams.ts';
 import { ResourceHandler } from './resource-handler.ts';
 import { createRouter } from './router.ts';
 import { ServerMetrics } from './server-metrics.ts';
@@ -29,6 +30,7 @@ import { createServiceProxy, type ResolveServicePort, resolveFromStore } from '.
 import { type Durability, openLevelStore } from './store/level-backend.ts';
 import { ObjectStore, type StoreBackend } from './store/object-store.ts';
 import { storeKey } from './store/stored.ts';
+import type { StreamDependencies } from './streams/upgrade.ts';
 import type { StructuralSchema } from './structural-schema.ts';
 import { WatchHub } from './watch-hub.ts';
 import { internalRequest } from './write-request.ts';
@@ -52,6 +54,8 @@ export interface ApiServerOptions {
   userName: string;
   admission: AdmissionPlugin;
   podLogs: PodLogSource;
+  /** exec and port-forward; without it they are refused. */
+  podStreams?: PodStreams;
   clock: Clock;
   logger: Logger;
   /** More host names clients may use. */
@@ -186,6 +190,7 @@ async function serve(
     clock,
     logger,
     handler,
+    upgrade: streamServer({ registry, store, podLogs: options.podLogs, clock, logger }, options),
   });
   housekeeping.start();
   const url = `https://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
@@ -204,6 +209,17 @@ async function serve(
       await http.stop();
       await store.close();
     },
+  };
+}
+
+/** Loaded with the first stream: few runs ever see one. */
+function streamServer(
+  deps: Omit<StreamDependencies, 'pods'>,
+  { podStreams = noPodStreams }: ApiServerOptions,
+): UpgradeHandler {
+  return async (request, socket, head) => {
+    const { serveStreams } = await import('./streams/upgrade.ts');
+    serveStreams({ ...deps, pods: podStreams }, request, socket, head);
   };
 }
 

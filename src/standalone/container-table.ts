@@ -116,6 +116,13 @@ export class ContainerTable {
     });
   }
 
+  /** Where and in what environment a running container runs; null = it does not. */
+  context(id: string): { cwd: string; env: Record<string, string> } | null {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || entry.pid === null || entry.exit !== null) return null;
+    return { cwd: entry.spec.cwd, env: this.#environment(entry.spec) };
+  }
+
   /** The data plane is new and hosts nothing yet. */
   hostAgain(): void {
     for (const entry of this.#entries.values()) {

@@ -3,6 +3,7 @@
 // per kind, and know each other only through the API. May be killed at any time: objects are in the
 // store, pods belong to the root, and the data plane goes on serving meanwhile.
 
+import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ServingConfig, stockConfig } from '../api/config/registry.ts';
@@ -31,8 +32,10 @@ import { createAdmission } from '../webhook/admit.ts';
 import { podTrial } from '../webhook/pod-trial.ts';
 import { bootstrap } from './bootstrap.ts';
 import type { FromControl, ToControl, UpSettings } from './messages.ts';
+import { PipeExecs } from './pipe-execs.ts';
 import { PipeRuntime } from './pipe-runtime.ts';
 import { podLogSource } from './pod-log-source.ts';
+import { podStreams } from './pod-streams.ts';
 import { openRootPipe, type RootPipe } from './root-pipe.ts';
 import { describeKnativeService, watchServices } from './service-watch.ts';
 import { publishService, resolveEndpoint } from './system-services.ts';
@@ -58,20 +61,22 @@ export async function runControl(): Promise<void> {
   const pipe: RootPipe<FromControl> = openRootPipe<ToControl, FromControl>({
     groups: () => runtime.groups(),
     onMessage(message) {
-      if (runtime.handle(message)) return;
+      if (runtime.handle(message) || execs.handle(message)) return;
       if (message.type === 'init') {
-        starting ??= start(message, pipe, runtime);
+        starting ??= start(message, pipe, runtime, execs);
         starting.catch((error: unknown) => pipe.fail(error));
       } else if (message.type === 'stop') void stop(starting);
     },
   });
   const runtime = new PipeRuntime((message) => pipe.send(message));
+  const execs = new PipeExecs((message) => pipe.send(message), systemClock, randomUUID);
 }
 
 async function start(
   init: Init,
   pipe: RootPipe<FromControl>,
   runtime: PipeRuntime,
+  execs: PipeExecs,
 ): Promise<Running> {
   const { settings } = init;
   // Before anything else: a typo should not cost a start.
@@ -94,6 +99,7 @@ async function start(
       tryPod: (pod) => tryPod(pod),
     }),
     podLogs: podLogSource(settings.logRoot, clock, () => agent),
+    podStreams: podStreams(runtime, execs),
     clock,
     logger: createLogger('apiserver'),
   });

@@ -62,6 +62,7 @@ export type ToControl =
   | { type: 'exited'; id: string; exit: ContainerExit }
   | { type: 'table'; requestId: number; records: ContainerRecord[] }
   | { type: 'execDone'; requestId: number; exitCode: number }
+  | { type: 'execEnded'; requestId: string; exitCode: number; problem: string | null }
   | { type: 'stop' };
 
 export type FromControl =
@@ -73,7 +74,24 @@ export type FromControl =
   | { type: 'forget'; id: string }
   | { type: 'list'; requestId: number }
   | { type: 'exec'; requestId: number; id: string; argv: readonly string[]; timeoutMs: number }
+  | ExecMessage
   | Fatal;
+
+/** Commands with streams beside containers; `root-exec.ts` answers with `execEnded`, once. */
+export type ExecMessage =
+  | {
+      type: 'execStart';
+      requestId: string;
+      /** Of the container. */
+      id: string;
+      argv: readonly string[];
+      isTerminal: boolean;
+      /** Connected to once per stream; the first byte is the descriptor's number. */
+      socketPath: string;
+      streams: readonly number[];
+    }
+  | { type: 'execResize'; requestId: string; rows: number; columns: number }
+  | { type: 'execKill'; requestId: string };
 
 export type ToDataPlane =
   | { type: 'init'; settings: UpSettings; connection: ApiConnection; activatorPort: number }

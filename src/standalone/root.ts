@@ -25,6 +25,7 @@ import {
 import { describeReady, describeService } from './ready-text.ts';
 import { killGroup, ReaperHelper, reap } from './reaper.ts';
 import { RoleProcess } from './role-process.ts';
+import { RootExecs } from './root-exec.ts';
 import { parseEntry, type Terminal } from './terminal.ts';
 import { chooseSettings, type UpRequest } from './up-settings.ts';
 import { formatTimeline, WakeCollector } from './wake-timeline.ts';
@@ -82,6 +83,7 @@ class Root {
   readonly #control: RoleProcess<ToControl, FromControl>;
   readonly #dataPlane: RoleProcess<ToDataPlane, FromDataPlane>;
   readonly #containers: ContainerTable;
+  readonly #execs: RootExecs;
   readonly #wakes = new WakeCollector();
   readonly #services = new Map<string, ServiceReport>();
   #connection: ApiConnection | null = null;
@@ -127,6 +129,12 @@ class Root {
       toControl: (message) => this.#control.send(message),
       toDataPlane: (message) => this.#dataPlane.send(message),
       onGroup: (pid, isAlive) => this.#trackGroup(pid, isAlive),
+    });
+    this.#execs = new RootExecs({
+      clock,
+      wrapper: findWrapper(request.env.PATH),
+      context: (id) => this.#containers.context(id),
+      toControl: (message) => this.#control.send(message),
     });
   }
 
@@ -219,6 +227,9 @@ class Root {
         break;
       case 'fatal':
         this.#fail(message.message, message.exitCode);
+        break;
+      default:
+        this.#execs.handle(message);
     }
   }
 

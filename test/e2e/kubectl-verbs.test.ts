@@ -155,11 +155,6 @@ describe.each(kubectls)('kubectl 1.$minor', ({ path, minor }) => {
     }
   });
 
-  it('KN-232: what streams over upgraded connections is refused with a reason', () => {
-    const pod = kubectl.ok('get pods -l serving.knative.dev/service=hello -o name').trim();
-    expect(kubectl.fails(`exec ${pod} -c user-container -- true`)).toContain('not supported');
-  });
-
   it('KN-135: create sends protobuf, which is read', () => {
     kubectl.ok(`create configmap ${name}-made --from-literal=a=1`);
     kubectl.ok(`create secret generic ${name}-made --from-literal=a=1`);

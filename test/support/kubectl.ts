@@ -19,12 +19,12 @@ export interface KubectlResult {
   stderr: string;
 }
 
-/** `kubectl` and `kubectl-1.NN` (or `kubectl1.NN`), each binary once, newest first. */
+/** `kubectl` and `kubectl-1.NN` (or `kubectl.1.NN`), each binary once, newest first. */
 export function findKubectls(): KubectlVersion[] {
   const folders = (process.env['PATH'] ?? '').split(delimiter).filter((path) => existsSync(path));
   const paths = folders.flatMap((folder) =>
     readdirSync(folder)
-      .filter((name) => /^kubectl(?:-?1\.\d+)?$/.test(name))
+      .filter((name) => /^kubectl(?:[.-]?1\.\d+)?$/.test(name))
       .map((name) => realpathSync(join(folder, name))),
   );
   return [...new Set(paths)]
@@ -46,10 +46,19 @@ export class Kubectl {
   readonly #kubeconfig: string;
   readonly #home: string;
 
-  constructor(path: string, kubeconfig: string, home: string) {
+  readonly #variables: Readonly<Record<string, string>>;
+
+  /** `variables` join the environment of every call. */
+  constructor(
+    path: string,
+    kubeconfig: string,
+    home: string,
+    variables: Readonly<Record<string, string>> = {},
+  ) {
     this.#path = path;
     this.#kubeconfig = kubeconfig;
     this.#home = home;
+    this.#variables = variables;
   }
 
   /** Runs to its end; `input` goes to stdin, for `-f -`. */
@@ -82,24 +91,33 @@ export class Kubectl {
 
   /** Runs until stopped. */
   follow(command: string): FollowedCommand {
-    const args = ['--kubeconfig', this.#kubeconfig, ...command.split(' ')];
-    return new FollowedCommand(spawn(this.#path, args, { env: this.#environment() }));
+    return this.followArgs(command.split(' '));
+  }
+
+  /** The same, for arguments with spaces. */
+  followArgs(args: readonly string[]): FollowedCommand {
+    const all = ['--kubeconfig', this.#kubeconfig, ...args];
+    return new FollowedCommand(spawn(this.#path, all, { env: this.#environment() }));
   }
 
   #environment(editor?: string): NodeJS.ProcessEnv {
     const own = editor === undefined ? {} : { KUBE_EDITOR: editor };
-    return { ...process.env, HOME: this.#home, ...own };
+    return { ...process.env, HOME: this.#home, ...this.#variables, ...own };
   }
 }
 
 export class FollowedCommand {
   readonly child: ChildProcess;
   stdout = '';
+  stderr = '';
 
   constructor(child: ChildProcess) {
     this.child = child;
     child.stdout?.on('data', (chunk: Buffer) => {
       this.stdout += chunk.toString('utf8');
+    });
+    child.stderr?.on('data', (chunk: Buffer) => {
+      this.stderr += chunk.toString('utf8');
     });
   }
 
