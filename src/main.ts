@@ -62,6 +62,11 @@ async function startRole(role: ProcessRole, args: readonly string[]) {
     const { runController } = await import('./controller/process.ts');
     return runController({ ...processDeps, args });
   }
+  if (role === 'webhook') {
+    const { runWebhook } = await import('./webhook/process.ts');
+    await runWebhook({ ...processDeps, args });
+    return;
+  }
   const { startQueueProxy } = await import('./queueproxy/start.ts');
   return startQueueProxy(processDeps);
 }

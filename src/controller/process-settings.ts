@@ -4,6 +4,7 @@
 import type { SecureVersion } from 'node:tls';
 import { LEADER_ELECTION_CONFIG_NAME } from '../api/config/leader-election.ts';
 import { clusterDomainOf } from '../settings/cluster-domain.ts';
+import { readHaFlag } from '../settings/ha-flag.ts';
 import type { RegistryTls } from './revision/digest/http.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -28,8 +29,6 @@ const TLS_VERSIONS: Readonly<Record<string, SecureVersion>> = {
   '1.2': 'TLSv1.2',
   '1.3': 'TLSv1.3',
 };
-/** Flags of Knative's controller that have no effect here: requests are paced by the API itself. */
-const IGNORED_FLAGS = ['reconciliation-timeout', 'kube-api-qps', 'kube-api-burst'];
 
 /** Throws an Error that names the variable or flag. `resolvConf` is the text of the file. */
 export function readControllerSettings(
@@ -45,24 +44,13 @@ export function readControllerSettings(
     podName: env.POD_NAME || 'controller',
     bindAddress: env.CONTROLLER_BIND_ADDRESS || '0.0.0.0',
     probePort: portOf(env, 'CONTROLLER_PROBE_PORT', PROBE_PORT),
-    isAlone: readFlags(args),
+    isAlone: readHaFlag(args),
     configNames: {
       logging: env.CONFIG_LOGGING_NAME || 'config-logging',
       leaderElection: env.CONFIG_LEADERELECTION_NAME || LEADER_ELECTION_CONFIG_NAME,
     },
     registryTls: readRegistryTls(env),
   });
-}
-
-function readFlags(args: readonly string[]): boolean {
-  let isAlone = false;
-  for (let index = 0; index < args.length; index += 1) {
-    const [name = '', value] = (args[index] ?? '').replace(/^--?/, '').split('=');
-    if (name === 'disable-ha') isAlone = value !== 'false';
-    else if (!IGNORED_FLAGS.includes(name)) throw new Error(`unknown flag "${args[index]}"`);
-    else if (value === undefined) index += 1;
-  }
-  return isAlone;
 }
 
 function readRegistryTls(env: Env): RegistryTls {

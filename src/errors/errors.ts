@@ -139,4 +139,22 @@ export const ERRORS = {
     'no route for this host and path',
   ),
   NO_READY_BACKEND: row('KN_NO_READY_BACKEND', 503, 'upstream', true, 'no ready backend'),
+  // Webhook (WH-2, WH-191).
+  WEBHOOK_CONTENT_TYPE: row(
+    'KN_WEBHOOK_CONTENT_TYPE',
+    415,
+    'downstream',
+    false,
+    'invalid Content-Type, want `application/json`',
+  ),
+  WEBHOOK_PATH: row(
+    'KN_WEBHOOK_PATH',
+    400,
+    'downstream',
+    false,
+    'no controller registered for: ',
+  ),
+  WEBHOOK_BODY: row('KN_WEBHOOK_BODY', 400, 'downstream', false, 'could not decode body:'),
+  WEBHOOK_BUSY: row('KN_WEBHOOK_BUSY', 503, 'internal', true, 'too many reviews at once'),
+  WEBHOOK_FAILED: row('KN_WEBHOOK_FAILED', 500, 'internal', true, 'admission failed: '),
 } as const satisfies Record<string, ErrorRow>;

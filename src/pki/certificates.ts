@@ -13,6 +13,8 @@ export interface KeyPairPem {
 
 export interface ServingCertificateRequest {
   commonName: string;
+  /** Default: none. */
+  organization?: string;
   /** DNS names and IP addresses the certificate is good for. */
   hosts: readonly string[];
   nowMs: number;
@@ -54,6 +56,11 @@ function privateKeyFromPem(pem: string): Promise<webcrypto.CryptoKey> {
   return webcrypto.subtle.importKey('pkcs8', der, ALGORITHM, false, ['sign']);
 }
 
+function subjectOf(request: { commonName: string; organization?: string }): string {
+  const { commonName, organization } = request;
+  return organization === undefined ? `CN=${commonName}` : `O=${organization},CN=${commonName}`;
+}
+
 function newSerialNumber(): string {
   const bytes = webcrypto.getRandomValues(new Uint8Array(16));
   bytes[0] = (bytes[0] ?? 0) & 0x7f;
@@ -63,6 +70,7 @@ function newSerialNumber(): string {
 /** A self-signed CA, valid for `validDays` from an hour before `nowMs`. */
 export async function createCertificateAuthority(request: {
   commonName: string;
+  organization?: string;
   nowMs: number;
   validDays: number;
 }): Promise<KeyPairPem> {
@@ -70,7 +78,7 @@ export async function createCertificateAuthority(request: {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: newSerialNumber(),
-    name: `CN=${request.commonName}`,
+    name: subjectOf(request),
     notBefore: new Date(request.nowMs - BACKDATE_MS),
     notAfter: new Date(request.nowMs + request.validDays * DAY_MS),
     signingAlgorithm: ALGORITHM,
@@ -105,7 +113,7 @@ export async function issueServingCertificate(
   );
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: newSerialNumber(),
-    subject: `CN=${request.commonName}`,
+    subject: subjectOf(request),
     issuer: issuer.subject,
     notBefore: new Date(request.nowMs - BACKDATE_MS),
     notAfter: new Date(request.nowMs + request.validDays * DAY_MS),
@@ -117,6 +125,8 @@ export async function issueServingCertificate(
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
       new x509.SubjectAlternativeNameExtension(names),
+      // Told apart from its authority by key: the two may bear the same subject.
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
       await x509.AuthorityKeyIdentifierExtension.create(issuer),
     ],
   });

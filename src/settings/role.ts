@@ -8,13 +8,14 @@ export const PROCESS_ROLES = [
   'activator',
   'autoscaler',
   'controller',
+  'webhook',
   'standalone-control',
   'standalone-data-plane',
 ] as const;
 export type ProcessRole = (typeof PROCESS_ROLES)[number];
 
 /** Parts of `up` that do not run alone in this version. */
-export const EMBEDDED_ROLES = ['webhook', 'gateway'];
+export const EMBEDDED_ROLES = ['gateway'];
 
 export type Choice =
   | { kind: 'role'; role: ProcessRole; args: readonly string[] }
