@@ -35,7 +35,7 @@ import { PodAutoscalerReconciler } from './pod-autoscaler-reconciler.ts';
 import { PodCounter } from './pod-counter.ts';
 import { ScaleTargets } from './scale-target.ts';
 import { createScrapeClient, type ScrapeClient } from './scrape-client.ts';
-import { type MeshSettings, scrapeRevision } from './scraper.ts';
+import { type MeshSettings, outcomeWithoutPods, scrapeRevision } from './scraper.ts';
 import { StatIngest } from './stat-ingest.ts';
 import { WakeNotices } from './wake-notices.ts';
 
@@ -129,6 +129,7 @@ export class Autoscaler {
     this.#collector = new Collector({
       store,
       clock,
+      foresee: (target) => outcomeWithoutPods(target, { pods, endpoints, mesh: this.#mesh }),
       scrape: async (target, stableWindowMs, nowMs) => {
         const startedMs = clock.monotonicMs();
         const outcome = await scrapeRevision(target, stableWindowMs, nowMs, {

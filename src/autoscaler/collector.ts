@@ -34,6 +34,8 @@ export interface CollectorOptions {
   store: MetricStore;
   clock: Clock;
   scrape: (target: ScrapeTarget, stableWindowMs: number, nowMs: number) => Promise<ScrapeOutcome>;
+  /** The outcome where nobody has to be asked for it, such as at zero pods; null = scrape. */
+  foresee?: (target: ScrapeTarget) => ScrapeOutcome | null;
 }
 
 export class Collector {
@@ -45,7 +47,7 @@ export class Collector {
   constructor(options: CollectorOptions) {
     this.#options = options;
     this.#ticker = new SpreadTicker(options.clock, SCRAPE_PERIOD_MS, (due) => {
-      for (const collection of due) void this.#scrape(collection);
+      for (const collection of due) this.#visit(collection);
     });
   }
 
@@ -147,14 +149,24 @@ export class Collector {
     this.#options.store.resizeWindows(collection.row, stableSeconds, panicSeconds, nowSecond);
   }
 
-  async #scrape(collection: Collection): Promise<void> {
-    const { target } = collection;
-    if (target === null || collection.isScraping) return;
+  /** Once per revision and second, and most revisions sleep: those cost no promise. */
+  #visit(collection: Collection): void {
+    const { target, isScraping } = collection;
+    if (target === null || isScraping) return;
+    const foreseen = this.#options.foresee?.(target) ?? null;
+    if (foreseen === null) void this.#scrape(collection, target);
+    else this.#take(collection, foreseen);
+  }
+
+  async #scrape(collection: Collection, target: ScrapeTarget): Promise<void> {
     collection.isScraping = true;
     const nowMs = this.#options.clock.nowMs();
     const outcome = await this.#options.scrape(target, collection.stableWindowMs, nowMs);
     collection.isScraping = false;
-    if (this.#collections.get(collection.key) !== collection) return;
+    if (this.#collections.get(collection.key) === collection) this.#take(collection, outcome);
+  }
+
+  #take(collection: Collection, outcome: ScrapeOutcome): void {
     if (outcome.stat !== null) this.#store(collection, this.#nowSecond(), outcome.stat);
     if (outcome.failure === collection.lastFailure) return;
     collection.lastFailure = outcome.failure;

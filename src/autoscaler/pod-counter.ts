@@ -65,6 +65,12 @@ export class PodCounter {
       .filter((pod) => pod.metadata.namespace === namespace && revisionKeyOf(pod) === key);
   }
 
+  /** False = `pods` is empty, for less. */
+  hasAny(key: string): boolean {
+    const name = key.slice(key.indexOf('/') + 1);
+    return this.#informer.lister.byLabel(REVISION_LABEL, name).length > 0;
+  }
+
   counts(key: string): PodCounts {
     return countPods(this.pods(key));
   }

@@ -11,6 +11,7 @@ import { createScrapeClient, type ScrapeClient } from './scrape-client.ts';
 import {
   DIRECT_SCRAPING_UNAVAILABLE,
   NO_ENDPOINTS,
+  outcomeWithoutPods,
   PODS_EXHAUSTED,
   type ScrapeOutcome,
   scrapeRevision,
@@ -199,5 +200,49 @@ describe('scraping pods', () => {
       },
     );
     expect(outcome.failure).toBe(NO_ENDPOINTS);
+  });
+});
+
+describe('revisions without pods', () => {
+  const endpoints = (isThere: boolean): Lister<Endpoints> =>
+    ({ getByKey: () => (isThere ? { subsets: [] } : undefined) }) as unknown as Lister<Endpoints>;
+  const pods = (count: number): PodCounter =>
+    ({ pods: () => [], hasAny: () => count > 0, ready: () => -1 }) as unknown as PodCounter;
+  const target = (isAddressable: boolean) => ({
+    key: 'default/hello',
+    namespace: 'default',
+    serviceName: 'hello-private',
+    isAddressable,
+  });
+
+  it.each([
+    { mode: 'auto', isAddressable: true, isThere: true },
+    { mode: 'auto', isAddressable: true, isThere: false },
+    { mode: 'disabled', isAddressable: false, isThere: true },
+    { mode: 'disabled', isAddressable: true, isThere: false },
+  ] as const)(
+    'AS-70: nobody is asked, and the outcome is the same: $mode, Endpoints $isThere',
+    async ({ mode, isAddressable, isThere }) => {
+      const client = createScrapeClient(systemClock);
+      clients.push(client);
+      const deps = {
+        client,
+        pods: pods(0),
+        endpoints: endpoints(isThere),
+        mesh: { mode, podAddressability: false },
+        random: () => 0.5,
+      };
+      const asked = await scrapeRevision(target(isAddressable), 60_000, NOW_MS, deps);
+      expect(outcomeWithoutPods(target(isAddressable), deps)).toEqual(asked);
+    },
+  );
+
+  it('AS-67, AS-68: with pods, or through the Service, it has to be asked', () => {
+    const mesh = { mode: 'auto', podAddressability: false } as const;
+    const common = { endpoints: endpoints(true), mesh };
+    expect(outcomeWithoutPods(target(true), { ...common, pods: pods(1) })).toBeNull();
+    expect(outcomeWithoutPods(target(false), { ...common, pods: pods(0) })).toBeNull();
+    const enabled = { ...common, mesh: { mode: 'enabled', podAddressability: true } as const };
+    expect(outcomeWithoutPods(target(true), { ...enabled, pods: pods(0) })).toBeNull();
   });
 });

@@ -91,6 +91,22 @@ export async function scrapeRevision(
   return outcome;
 }
 
+const NOTHING: ScrapeOutcome = { stat: null, failure: null };
+const NOBODY: ScrapeOutcome = { stat: null, failure: NO_ENDPOINTS };
+
+/** What `scrapeRevision` would find at a revision without pods; null = it has to be asked. */
+export function outcomeWithoutPods(
+  target: ScrapeTarget,
+  { mesh, pods, endpoints }: Pick<ScraperDeps, 'mesh' | 'pods' | 'endpoints'>,
+): ScrapeOutcome | null {
+  const { mode, podAddressability } = mesh;
+  const isReachable = target.isAddressable || podAddressability;
+  const isDirect = mode === 'disabled' || (mode === 'auto' && isReachable);
+  if (!isDirect || pods.hasAny(target.key)) return null;
+  const found = endpoints.getByKey(joinKey(target.namespace, target.serviceName));
+  return found === undefined ? NOBODY : NOTHING;
+}
+
 async function scrapePods(
   target: ScrapeTarget,
   stableWindowMs: number,
