@@ -11,6 +11,7 @@ it('a tiny run measures writes, delivery, lists and memory', { timeout: 120_000 
     'writes-kernel',
     'writes-disk',
     'watch-delivery',
+    'watch-delivery-saturated',
     'list',
   ]);
   for (const row of rows) {

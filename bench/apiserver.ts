@@ -1,12 +1,13 @@
 // What the embedded API server gives: writes per second in both durability modes, how soon a watcher
 // hears of a write, what a list of many objects takes, and the memory of each object. The server is a
-// process of its own on one core, reached over TLS like in every other use; load runs on the other.
+// process of its own, reached over TLS as in every other use; nothing is pinned to a core.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type DeliverySizes, measureDelivery, type WatchRow } from './support/api-delivery.ts';
 import type { ApiHostAddress } from './support/api-host.ts';
 import { ApiLoad } from './support/api-load.ts';
 import type { Verdict } from './support/budgets.ts';
@@ -22,18 +23,6 @@ export interface WriteRow {
   p99Ms: number;
 }
 
-export interface WatchRow {
-  name: 'watch-delivery';
-  objects: number;
-  watchers: number;
-  events: number;
-  /** From the moment the write is sent until the watcher has the event. */
-  deliveryP50Ms: number;
-  deliveryP99Ms: number;
-  /** From the write's answer; below 0 = the event came first. */
-  afterAnswerP99Ms: number;
-}
-
 export interface ListRow {
   name: 'list';
   objects: number;
@@ -46,10 +35,8 @@ export interface ListRow {
 
 export type ApiServerRow = WriteRow | WatchRow | ListRow;
 
-interface Sizes {
+interface Sizes extends DeliverySizes {
   writes: number;
-  watchObjects: number;
-  watchEvents: number;
   listObjects: number;
   rounds: number;
 }
@@ -57,7 +44,7 @@ interface Sizes {
 const FULL: Sizes = {
   writes: 8_000,
   watchObjects: 1_000,
-  watchEvents: 4_000,
+  watchEvents: 2_000,
   listObjects: 10_000,
   rounds: 7,
 };
@@ -69,20 +56,28 @@ const TINY: Sizes = {
   rounds: 2,
 };
 const CLIENTS = 16;
-const WATCHERS = 10;
-/** Time between writes while deliveries are measured. */
-const WRITE_PERIOD_MS = 5;
 const DELIVERY_BUDGET_MS = 2;
 const START_LIMIT_MS = 30_000;
 
-export async function run(options: { tiny: boolean }): Promise<ApiServerRow[]> {
+/** `only`: names of rows; empty = all. */
+export async function run(options: {
+  tiny: boolean;
+  only?: readonly string[];
+}): Promise<ApiServerRow[]> {
+  const { only = [] } = options;
   const sizes = options.tiny ? TINY : FULL;
+  const isWanted = (name: string): boolean => only.length === 0 || only.includes(name);
   const rows: ApiServerRow[] = [];
   for (const durability of ['none', 'kernel', 'disk'] as const) {
+    if (!isWanted(`writes-${durability}`)) continue;
     rows.push(await withServer(durability, (server) => measureWrites(server, durability, sizes)));
   }
-  rows.push(await withServer('kernel', (server) => measureDelivery(server, sizes)));
-  rows.push(await withServer('kernel', (server) => measureList(server, sizes)));
+  if (isWanted('watch-delivery')) {
+    rows.push(...(await withServer('kernel', (server) => deliveryRows(server, sizes))));
+  }
+  if (isWanted('list')) {
+    rows.push(await withServer('kernel', (server) => measureList(server, sizes)));
+  }
   return rows;
 }
 
@@ -97,6 +92,7 @@ export function verdicts(rows: readonly object[]): Verdict[] {
 
 interface Server {
   child: ChildProcess;
+  address: ApiHostAddress;
   load: ApiLoad;
 }
 
@@ -114,7 +110,7 @@ async function withServer<T>(
     const limit = AbortSignal.timeout(START_LIMIT_MS);
     const [address] = (await once(child, 'message', { signal: limit })) as [ApiHostAddress];
     const load = new ApiLoad(address);
-    const result = await measure({ child, load });
+    const result = await measure({ child, address, load });
     load.close();
     return result;
   } finally {
@@ -162,40 +158,9 @@ async function writeMany(load: ApiLoad, prefix: string, count: number): Promise<
   return latencies;
 }
 
-/** One write per period on any of the objects; the first of the watchers is the one measured. */
-async function measureDelivery({ load }: Server, sizes: Sizes): Promise<WatchRow> {
+async function deliveryRows({ child, load, address }: Server, sizes: Sizes): Promise<WatchRow[]> {
   await createMany(load, sizes.watchObjects);
-  const arrivals = new Map<number, number>();
-  let seen = 0;
-  await load.watch((line) => {
-    const atMs = performance.now();
-    const replicas = /"actualReplicas":(\d+)/.exec(line)?.[1];
-    if (replicas === undefined || !line.startsWith('{"type":"MODIFIED"')) return;
-    arrivals.set(Number(replicas), atMs);
-    seen += 1;
-  });
-  for (let other = 1; other < WATCHERS; other += 1) await load.watch(() => undefined);
-  const sent: number[] = [];
-  const answered: number[] = [];
-  for (let event = 0; event < sizes.watchEvents; event += 1) {
-    sent[event] = performance.now();
-    await load.patchStatus(`object-${event % sizes.watchObjects}`, event + 1);
-    answered[event] = performance.now();
-    await sleep(Math.max(0, WRITE_PERIOD_MS - (answered[event]! - sent[event]!)));
-  }
-  const startMs = performance.now();
-  while (seen < sizes.watchEvents && performance.now() - startMs < START_LIMIT_MS) await sleep(1);
-  const since = (from: readonly number[]): number[] =>
-    from.map((atMs, event) => arrivals.get(event + 1)! - atMs).slice(sizes.watchEvents >> 3);
-  return {
-    name: 'watch-delivery',
-    objects: sizes.watchObjects,
-    watchers: WATCHERS,
-    events: seen,
-    deliveryP50Ms: round(median(since(sent))),
-    deliveryP99Ms: round(percentile(since(sent), 99)),
-    afterAnswerP99Ms: round(percentile(since(answered), 99)),
-  };
+  return measureDelivery({ address, load, serverPid: child.pid! }, sizes);
 }
 
 async function measureList({ child, load }: Server, sizes: Sizes): Promise<ListRow> {
@@ -236,5 +201,3 @@ async function heapOf(child: ChildProcess): Promise<number> {
   const [bytes] = (await once(child, 'message')) as [number];
   return bytes;
 }
-
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -18,6 +18,9 @@ export function round(value: number, digits = 2): number {
   return Math.round(value * factor) / factor;
 }
 
+/** Milliseconds of the monotonic clock all processes of this machine share. */
+export const machineMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+
 /** `1.12..1.31`, the extremes of a list. */
 export function spread(values: readonly number[]): string {
   return `${round(Math.min(...values))}..${round(Math.max(...values))}`;

@@ -12,6 +12,8 @@ const PUBLIC_PATHS = new Set(['/healthz', '/livez', '/readyz', '/version']);
 export class Guard {
   readonly #tokenHash: Buffer;
   readonly #hosts: ReadonlySet<string>;
+  /** The Authorization a connection has shown before, and rightly: it need not be hashed again. */
+  readonly #trusted = new WeakMap<object, string>();
 
   /** `hosts`: names and addresses this server answers to, without port. */
   constructor(token: string, hosts: readonly string[]) {
@@ -23,22 +25,26 @@ export class Guard {
     return timingSafeEqual(hash(text), this.#tokenHash);
   }
 
-  /** Throws 401 or 403. */
-  check(path: string, headers: IncomingHttpHeaders): void {
+  /** Throws 401 or 403. `connection`: what the request came over; a token is hashed once on it. */
+  check(path: string, headers: IncomingHttpHeaders, connection?: object): void {
     if (headers.origin !== undefined) {
       throw forbiddenRequest('requests from web pages are refused');
     }
     if (!this.#hosts.has(hostName(headers.host ?? ''))) {
       throw forbiddenRequest(`requests for host ${JSON.stringify(headers.host ?? '')} are refused`);
     }
-    for (const name of Object.keys(headers)) {
+    for (const name in headers) {
       if (name.startsWith('impersonate-')) {
         throw forbiddenRequest('impersonation is not supported');
       }
     }
     if (PUBLIC_PATHS.has(path)) return;
-    const [scheme = '', token = ''] = (headers.authorization ?? '').split(' ');
+    const { authorization = '' } = headers;
+    const known = connection === undefined ? undefined : this.#trusted.get(connection);
+    if (known !== undefined && known === authorization) return;
+    const [scheme = '', token = ''] = authorization.split(' ');
     if (scheme.toLowerCase() !== 'bearer' || !this.isToken(token)) throw unauthorized();
+    if (connection !== undefined) this.#trusted.set(connection, authorization);
   }
 }
 

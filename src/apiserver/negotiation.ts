@@ -70,7 +70,8 @@ const PATCH_TYPES: Readonly<Record<string, PatchType>> = {
 };
 
 export function patchTypeOf(contentType: string | undefined): PatchType | null {
-  return PATCH_TYPES[parseMediaType(contentType ?? '').type] ?? null;
+  const type = contentType ?? '';
+  return PATCH_TYPES[type] ?? PATCH_TYPES[parseMediaType(type).type] ?? null;
 }
 
 /** Accepted patch types in the order Kubernetes names them (KN-173). */

@@ -156,14 +156,25 @@ function checkOwners(metadata: ObjectMeta, found: Violation[]): void {
   }
 }
 
-/** What is wrong with the metadata of an object about to be stored. */
-export function metadataViolations(kind: Kind, metadata: ObjectMeta): Violation[] {
+/**
+ * What is wrong with the metadata of an object about to be stored. What is the very same value in
+ * `old` went through before and is skipped.
+ */
+export function metadataViolations(
+  kind: Kind,
+  metadata: ObjectMeta,
+  old?: ObjectMeta,
+): Violation[] {
   const found: Violation[] = [];
-  const name = nameViolation(kind, metadata.name);
+  const name = metadata.name === old?.name ? null : nameViolation(kind, metadata.name);
   if (name !== null) found.push(name);
-  checkLabels(metadata, found);
-  checkAnnotations(metadata, found);
-  checkOwners(metadata, found);
+  if (old === undefined || metadata.labels !== old.labels) checkLabels(metadata, found);
+  if (old === undefined || metadata.annotations !== old.annotations) {
+    checkAnnotations(metadata, found);
+  }
+  if (old === undefined || metadata.ownerReferences !== old.ownerReferences) {
+    checkOwners(metadata, found);
+  }
   for (const finalizer of metadata.finalizers ?? []) {
     if (typeof finalizer === 'string' && isQualified(finalizer)) continue;
     const field = 'metadata.finalizers';
@@ -190,41 +201,52 @@ export function metadataUpdateViolations(next: ObjectMeta, old: ObjectMeta): Vio
   return found;
 }
 
-/** `next` with everything only the server decides taken from `old`. Makes a new metadata object. */
-export function keepServerMetadata(next: ObjectMeta, old: ObjectMeta): ObjectMeta {
-  const kept: ObjectMeta = { ...next, name: old.name };
-  const owned = kept as unknown as Record<string, unknown>;
-  const previous = old as unknown as Record<string, unknown>;
-  for (const field of SERVER_FIELDS) {
-    if (previous[field] === undefined) delete owned[field];
-    else owned[field] = previous[field];
-  }
-  return dropEmpty(kept);
-}
-
-const SERVER_FIELDS = [
-  'namespace',
+/** In the order Kubernetes writes them; with one order, most objects share a hidden class. */
+const FIELDS = [
+  'name',
   'generateName',
+  'namespace',
   'uid',
   'resourceVersion',
   'generation',
   'creationTimestamp',
   'deletionTimestamp',
   'deletionGracePeriodSeconds',
+  'labels',
+  'annotations',
+  'ownerReferences',
+  'finalizers',
   'managedFields',
 ] as const;
+const CLIENT_FIELDS: ReadonlySet<string> = new Set([
+  'labels',
+  'annotations',
+  'ownerReferences',
+  'finalizers',
+]);
+const KNOWN_FIELDS: ReadonlySet<string> = new Set([...FIELDS, 'selfLink']);
 
-/** Absent and empty mean the same in metadata; storing one form keeps "no effect" cheap to see. */
-export function dropEmpty(metadata: ObjectMeta): ObjectMeta {
-  const fields = metadata as unknown as Record<string, unknown>;
-  for (const field of ['labels', 'annotations', 'ownerReferences', 'finalizers']) {
-    const value = fields[field];
-    const isEmpty = value === null || (typeof value === 'object' && isEmptyContainer(value));
-    if (isEmpty) delete fields[field];
+/**
+ * `next` with everything only the server decides taken from `old`. Makes a new metadata object.
+ * Absent and empty mean the same in metadata; storing one form keeps "no effect" cheap to see.
+ */
+export function keepServerMetadata(next: ObjectMeta, old: Partial<ObjectMeta>): ObjectMeta {
+  const given = next as unknown as Record<string, unknown>;
+  const previous = old as unknown as Record<string, unknown>;
+  const kept: Record<string, unknown> = {};
+  for (const field of FIELDS) {
+    const isClients = CLIENT_FIELDS.has(field);
+    const value = isClients ? given[field] : previous[field];
+    if (value === undefined || (isClients && isEmpty(value))) continue;
+    kept[field] = value;
   }
-  delete fields['selfLink'];
-  return metadata;
+  // What nobody knows is complained about later.
+  for (const field in given) if (!KNOWN_FIELDS.has(field)) kept[field] = given[field];
+  return kept as unknown as ObjectMeta;
 }
+
+const isEmpty = (value: unknown): boolean =>
+  value === null || (typeof value === 'object' && isEmptyContainer(value));
 
 function isEmptyContainer(value: object): boolean {
   for (const _ in value) return false;

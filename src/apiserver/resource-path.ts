@@ -25,6 +25,7 @@ export interface ResourcePath {
 const NAMESPACE_SUBRESOURCES = new Set(['status', 'finalize']);
 
 function decodeSegments(path: string): string[] {
+  if (!path.includes('%')) return path.split('/');
   try {
     return path.split('/').map((segment) => decodeURIComponent(segment));
   } catch {

@@ -20,6 +20,8 @@ const MAX_WARNING_LENGTH = 1024;
 /** Warning headers on one answer. */
 const MAX_WARNINGS = 20;
 
+const NO_CACHE = 'no-cache, private';
+
 export interface Reply {
   code: number;
   contentType: string;
@@ -140,13 +142,16 @@ export function send(
 ): void {
   if (response.headersSent || response.destroyed) return;
   if (options.warnings.length > 0) response.setHeader('Warning', warningHeaders(options.warnings));
-  for (const [name, value] of Object.entries(reply.headers ?? {})) response.setHeader(name, value);
-  response.setHeader('Content-Type', reply.contentType);
-  if (!response.hasHeader('Cache-Control')) {
-    response.setHeader('Cache-Control', 'no-cache, private');
+  const { headers } = reply;
+  if (headers !== undefined) {
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   }
+  const fields = ['Content-Type', reply.contentType];
+  if (headers?.['Cache-Control'] === undefined) fields.push('Cache-Control', NO_CACHE);
   if (!options.acceptsGzip || reply.body.length < COMPRESS_ABOVE_BYTES) {
-    response.writeHead(reply.code, { 'Content-Length': Buffer.byteLength(reply.body) });
+    // As a list, and with no header set before, the head is written in one go.
+    fields.push('Content-Length', String(Buffer.byteLength(reply.body)));
+    response.writeHead(reply.code, fields);
     response.end(reply.body);
     return;
   }
@@ -155,10 +160,8 @@ export function send(
       response.destroy(error);
       return;
     }
-    response.writeHead(reply.code, {
-      'Content-Encoding': 'gzip',
-      'Content-Length': compressed.length,
-    });
+    fields.push('Content-Encoding', 'gzip', 'Content-Length', String(compressed.length));
+    response.writeHead(reply.code, fields);
     response.end(compressed);
   });
 }

@@ -151,6 +151,7 @@ function checkDuplicates(
 ): void {
   const listType = schema['x-kubernetes-list-type'];
   if (listType !== 'set' && listType !== 'map') return;
+  if (value.length < 2) return;
   const keys = schema['x-kubernetes-list-map-keys'] ?? [];
   const seen = new Set<string>();
   for (const [index, item] of value.entries()) {

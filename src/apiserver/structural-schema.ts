@@ -169,15 +169,20 @@ function hasDefaults(schema: StructuralSchema): boolean {
   return known;
 }
 
+type Member = readonly [string, StructuralSchema];
+const declaredDefaults = new WeakMap<StructuralSchema, readonly Member[]>();
+
 /** Members that may get a default, or hold something that does. */
-function defaultedMembers(
-  value: JsonObject,
-  { properties = {}, additionalProperties: others }: StructuralSchema,
-): [string, StructuralSchema][] {
-  const declared = Object.entries(properties);
+function defaultedMembers(value: JsonObject, schema: StructuralSchema): readonly Member[] {
+  const { properties = {}, additionalProperties: others } = schema;
+  let declared = declaredDefaults.get(schema);
+  if (declared === undefined) {
+    declared = Object.entries(properties).filter(([, member]) => hasDefaults(member));
+    declaredDefaults.set(schema, declared);
+  }
   if (typeof others !== 'object' || !hasDefaults(others)) return declared;
   const open = Object.keys(value).filter((key) => !Object.hasOwn(properties, key));
-  return [...declared, ...open.map((key): [string, StructuralSchema] => [key, others])];
+  return [...declared, ...open.map((key): Member => [key, others])];
 }
 
 /** The value with absent members that have a default filled in. */

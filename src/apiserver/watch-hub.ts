@@ -13,6 +13,7 @@ import type { ObjectStore } from './store/object-store.ts';
 import type { ChangeType, Stored } from './store/stored.ts';
 import { type IncludeObject, includeObjectOf, toPartialMetadata, toTable } from './table.ts';
 import { type EventEncoder, encodeBookmark, PlainEncoder, Watch } from './watch.ts';
+import { WatchOutbox } from './watch-sink.ts';
 
 /** Open watches; more are answered 429. */
 export const MAX_WATCHES = 10_000;
@@ -42,6 +43,7 @@ export class WatchHub {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #watches = new Set<Watch>();
+  readonly #outbox = new WatchOutbox();
   readonly #plainEncoders = new Map<Kind, PlainEncoder>();
   readonly #ticker: TimerHandle;
 
@@ -75,7 +77,7 @@ export class WatchHub {
       namespace,
       selection,
       encoder: this.#encoder(request),
-      sink: response,
+      sink: this.#outbox.sinkFor(response, () => watch.drained()),
       ...plan,
       wantsBookmarks: isTrue(query.get('allowWatchBookmarks')),
       onClose: () => {
@@ -86,7 +88,6 @@ export class WatchHub {
     });
     const timer = this.#clock.setTimer(timeoutMs, () => watch.close(), { background: true });
     this.#watches.add(watch);
-    response.on('drain', () => watch.drained());
     response.on('close', () => watch.abandon());
     watch.start();
   }

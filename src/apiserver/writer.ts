@@ -15,7 +15,6 @@ import { isSameOwnership, type ManagedFields } from './apply/managed-fields.ts';
 import { findDecodingError } from './builtin-decoding.ts';
 import { rulesOf, withInitialStatus } from './kind-rules.ts';
 import {
-  dropEmpty,
   generateName,
   isSpecChanged,
   keepServerMetadata,
@@ -165,22 +164,21 @@ export class ObjectWriter {
 
   #prepareNew(request: WriteRequest, given: KubeObject, name: string, nowMs: number): KubeObject {
     const { kind } = request;
-    const metadata = dropEmpty({ ...given.metadata, name });
-    metadata.uid = randomUUID();
-    metadata.creationTimestamp = timestamp(nowMs);
-    metadata.generation = 1;
-    delete metadata.resourceVersion;
-    delete metadata.deletionTimestamp;
-    delete metadata.deletionGracePeriodSeconds;
-    if (kind.namespaced) metadata.namespace = request.namespace;
-    else delete metadata.namespace;
+    const { generateName } = given.metadata;
+    const metadata = keepServerMetadata(given.metadata, {
+      name,
+      ...(generateName === undefined ? {} : { generateName }),
+      ...(kind.namespaced ? { namespace: request.namespace } : {}),
+      uid: randomUUID(),
+      generation: 1,
+      creationTimestamp: timestamp(nowMs),
+    });
     if (name === '') {
       const field = 'metadata.name';
       const detail = 'name or generateName is required';
       throw invalid(kind, '', [{ type: 'Required', field, detail }]);
     }
     const managed = this.#managerOf(kind).managedOf(null, given, request.subresource);
-    delete metadata.managedFields;
     const object = this.#sanitize(request, { ...given, metadata });
     this.#setManaged(request, null, object, managed);
     return withInitialStatus(kind, object);
@@ -219,8 +217,10 @@ export class ObjectWriter {
   #finishNew(request: WriteRequest, admitted: KubeObject, prepared: KubeObject): KubeObject {
     const { kind } = request;
     const normal = rulesOf(kind).normalize?.(admitted) ?? admitted;
-    const metadata = keepServerMetadata(normal.metadata, prepared.metadata);
-    const object = { ...normal, metadata };
+    const object =
+      normal === prepared
+        ? prepared
+        : { ...normal, metadata: keepServerMetadata(normal.metadata, prepared.metadata) };
     this.#validate(request, object);
     return object;
   }
@@ -268,12 +268,15 @@ export class ObjectWriter {
   ): KubeObject {
     const { kind } = request;
     const old = current.object;
-    const metadata = keepServerMetadata(admitted.metadata, old.metadata);
-    // What admission changes on its way belongs to nobody, as on Kubernetes.
-    const { managedFields } = prepared.metadata;
-    if (managedFields === undefined) delete metadata.managedFields;
-    else metadata.managedFields = managedFields;
-    const object = { ...admitted, metadata };
+    let object = prepared;
+    if (admitted !== prepared) {
+      // What admission changes on its way belongs to nobody, as on Kubernetes.
+      const { managedFields } = prepared.metadata;
+      const metadata = keepServerMetadata(admitted.metadata, old.metadata);
+      if (managedFields === undefined) delete metadata.managedFields;
+      else metadata.managedFields = managedFields;
+      object = { ...admitted, metadata };
+    }
     const violations = metadataUpdateViolations(object.metadata, old.metadata);
     if (violations.length > 0) throw invalid(kind, request.name, violations);
     this.#validate(request, object, old);
@@ -336,7 +339,7 @@ export class ObjectWriter {
 
   #validate(request: WriteRequest, object: KubeObject, old?: KubeObject): void {
     const { kind } = request;
-    const violations = metadataViolations(kind, object.metadata);
+    const violations = metadataViolations(kind, object.metadata, old?.metadata);
     const baseline = old as unknown as JsonObject | undefined;
     const schema = this.#deps.schemaOf(kind);
     if (schema !== undefined && kind.custom) {
@@ -378,10 +381,17 @@ export class ObjectWriter {
 
 /** True when the write changed nothing; the time a manager wrote last is no change. */
 function isSameState(next: KubeObject, old: KubeObject): boolean {
-  const { managedFields: a, ...nextMetadata } = next.metadata;
-  const { managedFields: b, ...oldMetadata } = old.metadata;
   return (
-    deepEqual({ ...next, metadata: nextMetadata }, { ...old, metadata: oldMetadata }) &&
-    isSameOwnership(a, b)
+    isSameApartFrom('metadata', next, old) &&
+    isSameApartFrom('managedFields', next.metadata, old.metadata) &&
+    isSameOwnership(next.metadata.managedFields, old.metadata.managedFields)
   );
+}
+
+function isSameApartFrom(field: string, next: object, old: object): boolean {
+  const a = next as Record<string, unknown>;
+  const b = old as Record<string, unknown>;
+  for (const key in a) if (key !== field && !deepEqual(a[key], b[key])) return false;
+  for (const key in b) if (key !== field && b[key] !== undefined && !(key in a)) return false;
+  return true;
 }

@@ -49,6 +49,8 @@ const members = (...names: string[]): FieldSet =>
     names.map((name) => [fieldElement(name), MEMBER]),
   );
 
+const STATUS = members('status');
+
 /** Never owned (`metadata` only as a container). */
 const UNOWNED: FieldSet = union(
   members('apiVersion', 'kind', 'metadata'),
@@ -94,13 +96,17 @@ export class FieldManager {
     const compared = this.#compare(live, next, writer.subresource);
     if (compared === SAME) return managed;
     const written = writtenFields(compared);
-    const lost = union(written, compared.removed);
-    const others = managed.map((entry) => withFields(entry, difference(entry.fieldsV1, lost)));
-    const taken = difference(written, UNOWNED);
-    if (taken === null) return keepIfSame(managed, others);
-    const own = others.findIndex((entry) => isOwn(entry, writer));
-    const entry = makeEntry(writer, union(others[own]?.fieldsV1 ?? null, taken), nowMs);
-    return settleManaged(own < 0 ? [...others, entry] : others.with(own, entry));
+    const { removed } = compared;
+    const lost = union(written, removed);
+    let own: FieldSet = null;
+    const after: ManagedEntry[] = [];
+    for (const entry of managed) {
+      if (written !== null && isOwn(entry, writer)) own = difference(entry.fieldsV1, removed);
+      else after.push(withFields(entry, difference(entry.fieldsV1, lost)));
+    }
+    if (written === null) return keepIfSame(managed, after);
+    after.push(makeEntry(writer, union(own, written), nowMs));
+    return settleManaged(after);
   }
 
   /** KN-190: `config` applied to `live` (null = it does not exist). Throws StatusError. */
@@ -189,6 +195,7 @@ export class FieldManager {
 
   /** Without what this path cannot write, and what nobody owns. */
   #ownable(set: FieldSet, subresource: string): FieldSet {
+    if (set === null) return null;
     const { custom, subresources } = this.#kind;
     if (subresource === 'status') {
       const kept = custom ? ['status'] : ['status', 'metadata'];
@@ -198,7 +205,7 @@ export class FieldManager {
       });
       return difference(makeNode(false, nodes), UNOWNED);
     }
-    const written = subresources.includes('status') ? differenceDeep(set, members('status')) : set;
+    const written = subresources.includes('status') ? differenceDeep(set, STATUS) : set;
     return difference(written, UNOWNED);
   }
 

@@ -137,6 +137,7 @@ export function settleManaged(entries: ManagedFields): ManagedFields {
 }
 
 function capUpdates(entries: ManagedEntry[]): ManagedEntry[] {
+  if (entries.length <= MAX_UPDATE_MANAGERS) return entries;
   const updates = entries.filter(({ operation }) => operation === 'Update').sort(compareEntries);
   let over = updates.length - MAX_UPDATE_MANAGERS;
   const buckets = new Map<string, ManagedEntry>();

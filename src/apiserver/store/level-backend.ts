@@ -1,8 +1,8 @@
-// The store on disk: one LevelDB directory, one opener. A write is one atomic batch holding the
-// objects and the revision counter, handed to the kernel (`sync: false`), so it survives kill -9;
-// flushes follow in groups. The flush is fdatasync on the log files from outside LevelDB, because a
-// synced write inside it would make the next writer wait for the disk.
-// The only home of classic-level.
+// The store on disk: one LevelDB directory, one opener. Writes are atomic and handed to the kernel
+// (`sync: false`), so they survive kill -9; flushes follow in groups. An object carries its
+// revision, so the counter is what the newest object says; only a delete, which leaves nothing,
+// writes it down. The flush is fdatasync on the log files from outside LevelDB, because a synced
+// write inside it would make the next writer wait for the disk. The only home of classic-level.
 
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,7 +15,9 @@ import { resourceKey, type Stored, storeKey } from './stored.ts';
 
 /** Acknowledged writes reach the disk at most this much later (power loss, not kill -9). */
 export const FLUSH_DELAY_MS = 100;
-const FORMAT = '1';
+const FORMAT = '2';
+/** Read, and then written as FORMAT: there the counter was written with every object. */
+const OLD_FORMAT = '1';
 const FORMAT_KEY = 'm/format';
 const REVISION_KEY = 'm/resourceVersion';
 const OBJECT_PREFIX = 'o/';
@@ -83,13 +85,13 @@ function explain(error: unknown, directory: string): unknown {
   return error;
 }
 
-function recordKey(kind: Kind, object: KubeObject): string {
-  return `${resourceKey(kind)}/${object.metadata.namespace ?? ''}/${object.metadata.name}`;
+function objectKey(kind: Kind, { object: { metadata } }: Stored): string {
+  return `${OBJECT_PREFIX}${resourceKey(kind)}/${metadata.namespace ?? ''}/${metadata.name}`;
 }
 
 async function load(level: Level, directory: string): Promise<LoadedState> {
   const format = await level.get(FORMAT_KEY);
-  if (format === undefined) await level.put(FORMAT_KEY, FORMAT);
+  if (format === undefined || format === OLD_FORMAT) await level.put(FORMAT_KEY, FORMAT);
   else if (format !== FORMAT) {
     throw new DataDirectoryError(
       'DATA_DIRECTORY_FORMAT',
@@ -99,14 +101,16 @@ async function load(level: Level, directory: string): Promise<LoadedState> {
   }
   const objects = new Map<string, Stored[]>();
   await level.clear({ gte: OLD_APPLIED_PREFIX, lt: 'a0' });
+  let revision = Number((await level.get(REVISION_KEY)) ?? '0');
   for await (const [key, json] of level.iterator({ gte: OBJECT_PREFIX, lt: 'o0' })) {
     const record = key.slice(OBJECT_PREFIX.length);
     const resource = record.slice(0, record.indexOf('/', record.indexOf('/') + 1));
     const found = objects.get(resource) ?? [];
     objects.set(resource, found);
-    found.push(toStored(json));
+    const stored = toStored(json);
+    found.push(stored);
+    revision = Math.max(revision, stored.revision);
   }
-  const revision = Number((await level.get(REVISION_KEY)) ?? '0');
   return { revision, objects };
 }
 
@@ -126,6 +130,7 @@ class LevelBackend implements StoreBackend {
   readonly #directory: string;
   readonly #clock: Clock;
   readonly #sync: boolean;
+  readonly #options: { sync?: boolean };
   readonly #onFlushFailure: (error: unknown) => void;
   #flushTimer: TimerHandle | null = null;
   #flushing: Promise<void> = Promise.resolve();
@@ -135,13 +140,18 @@ class LevelBackend implements StoreBackend {
     this.#directory = options.directory;
     this.#clock = options.clock;
     this.#sync = options.durability === 'disk';
+    this.#options = this.#sync ? { sync: true } : {};
     this.#onFlushFailure = options.onFlushFailure ?? (() => undefined);
   }
 
   async write(changes: readonly Persisted[], revision: number): Promise<void> {
-    const operations: Operation[] = [{ type: 'put', key: REVISION_KEY, value: String(revision) }];
-    for (const { kind, change } of changes) addOperations(operations, kind, change);
-    await this.#level.batch(operations, { sync: this.#sync });
+    const [first] = changes;
+    if (changes.length === 1 && first?.change.type !== 'DELETED') {
+      const { kind, change } = first!;
+      await this.#level.put(objectKey(kind, change.stored), change.stored.json, this.#options);
+    } else {
+      await this.#level.batch(operationsOf(changes, revision), this.#options);
+    }
     if (!this.#sync) this.#scheduleFlush();
   }
 
@@ -186,15 +196,18 @@ class LevelBackend implements StoreBackend {
   }
 }
 
-function addOperations(
-  operations: Operation[],
-  kind: Kind,
-  { type, stored }: Persisted['change'],
-): void {
-  const record = recordKey(kind, stored.object);
-  if (type === 'DELETED') {
-    operations.push({ type: 'del', key: OBJECT_PREFIX + record });
-    return;
+function operationsOf(changes: readonly Persisted[], revision: number): Operation[] {
+  const operations: Operation[] = [];
+  let isCounted = true;
+  for (const { kind, change } of changes) {
+    const key = objectKey(kind, change.stored);
+    if (change.type === 'DELETED') {
+      operations.push({ type: 'del', key });
+      isCounted = false;
+    } else {
+      operations.push({ type: 'put', key, value: change.stored.json });
+    }
   }
-  operations.push({ type: 'put', key: OBJECT_PREFIX + record, value: stored.json });
+  if (!isCounted) operations.push({ type: 'put', key: REVISION_KEY, value: String(revision) });
+  return operations;
 }

@@ -15,6 +15,8 @@ const object = (value: string, name = 'a'): KubeObject =>
     data: { value },
   }) as KubeObject;
 
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 /** A database that answers when the test says so. */
 class SlowBackend implements StoreBackend {
   readonly batches: { changes: readonly Persisted[]; revision: number }[] = [];
@@ -26,10 +28,11 @@ class SlowBackend implements StoreBackend {
   }
 
   async answer(error?: Error): Promise<void> {
+    await nextTurn(); // writes go to the database with the turn they came in
     const next = this.#waiting.shift()!;
     if (error === undefined) next.resolve();
     else next.reject(error);
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
 
   close(): Promise<void> {
@@ -82,7 +85,10 @@ test('writes that arrive while the database is busy share its next batch, in ord
   const backend = new SlowBackend();
   const store = newStore(backend);
   const changes = record(store);
-  const writes = ['1', '2', '3'].map((value) => store.put(ConfigMap, KEY, object(value)));
+  const write = (value: string) => store.put(ConfigMap, KEY, object(value));
+  const first = write('1');
+  await nextTurn();
+  const writes = [first, write('2'), write('3')];
   await backend.answer();
   expect(backend.batches.map(({ changes: batch }) => batch.length)).toEqual([1, 2]);
   expect(backend.batches[1]?.revision).toBe(13);
@@ -95,6 +101,18 @@ test('writes that arrive while the database is busy share its next batch, in ord
   ]);
 });
 
+test('writes of one turn share a batch', async () => {
+  const backend = new SlowBackend();
+  const store = newStore(backend);
+  const writes = ['1', '2'].map((value) => store.put(ConfigMap, KEY, object(value)));
+  expect(backend.batches).toEqual([]);
+  await backend.answer();
+  await Promise.all(writes);
+  expect(backend.batches.map(({ changes, revision }) => [changes.length, revision])).toEqual([
+    [2, 12],
+  ]);
+});
+
 test('a delete, a create and a delete under way keep their order for writers', async () => {
   const backend = new SlowBackend();
   const store = newStore(backend);
@@ -102,6 +120,7 @@ test('a delete, a create and a delete under way keep their order for writers', a
   void store.put(ConfigMap, KEY, object('1'));
   await backend.answer();
   void store.remove(ConfigMap, kinds.latest(KEY)!);
+  await nextTurn();
   void store.put(ConfigMap, KEY, object('2'));
   void store.remove(ConfigMap, kinds.latest(KEY)!);
   expect(kinds.latest(KEY)).toBeUndefined();

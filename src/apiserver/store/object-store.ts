@@ -1,6 +1,7 @@
-// Commits writes: one counter for the whole server, one atomic batch per write, grouped while the
-// database is busy. A write becomes visible, is sent to watchers and is acknowledged only after the
-// database has taken it, in revision order, so nothing anybody saw can be taken back by a crash.
+// Commits writes: one counter for the whole server, atomic batches, each with the writes of one turn
+// of the event loop and those that came while the database was busy. A write becomes visible, is
+// sent to watchers and is acknowledged only after the database has taken it, in revision order, so
+// nothing anybody saw can be taken back by a crash.
 // Hot: the wake path waits for one commit (~0.1 ms).
 
 import type { Kind } from '../../api/kinds.ts';
@@ -189,6 +190,8 @@ export class ObjectStore {
   }
 
   async #drain(backend: StoreBackend): Promise<void> {
+    // Requests read in the same turn share the batch; alone, a write loses a few microseconds.
+    await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#queue.length > 0) {
       const batch = this.#queue.splice(0, MAX_BATCH_WRITES);
       try {
