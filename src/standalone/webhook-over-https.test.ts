@@ -2,121 +2,46 @@
 // client may and may not send, reviews, two replicas, the end. What the API server itself does with
 // the answers is test/kubernetes/webhook.test.ts.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:https';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Secret } from '../api/core.ts';
 import * as kinds from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';
-import { type ApiServer, startApiServer } from '../apiserver/start.ts';
-import { loadManifests } from '../cli/manifests.ts';
-import { systemClock } from '../clock/clock.ts';
-import { createKubeClient } from '../kube/client.ts';
 import type { KubeClient } from '../kube/types.ts';
-import { silentLogger } from '../telemetry/logger.ts';
+import { CONFIGURATIONS, type WebhookConfiguration } from '../webhook/configurations.ts';
 import {
-  CONFIGURATIONS,
-  MutatingWebhookConfiguration,
-  ValidatingWebhookConfiguration,
-  type WebhookConfiguration,
-} from '../webhook/configurations.ts';
-import { runWebhook } from '../webhook/process.ts';
+  certificates,
+  eventually,
+  NAMESPACE,
+  pem,
+  type Replica,
+  type Reply,
+  SECRET,
+  startWebhookCluster,
+  type WebhookCluster,
+} from './testing/webhook-cluster.ts';
 
-const CONFIG = join(import.meta.dirname, '..', '..', 'config');
-const NAMESPACE = 'knative-serving';
-const HOST = 'webhook.knative-serving.svc';
-const SECRET = { namespace: NAMESPACE, name: 'webhook-certs' };
-const QUIET = { 'loglevel.webhook': 'fatal' };
-const folder = mkdtempSync(join(tmpdir(), 'pilotlight-webhook-'));
-
-let api: ApiServer;
+let cluster: WebhookCluster;
 let client: KubeClient;
-let port: number;
 let first: Replica;
 
-interface Replica {
-  port: number;
-  signal(): void;
-  exited: Promise<number>;
-}
+beforeAll(async () => {
+  cluster = await startWebhookCluster();
+  client = cluster.client;
+  first = await cluster.startReplica([]);
+}, 30_000);
 
-interface Reply {
-  status: number;
-  headers: Record<string, unknown>;
-  text: string;
-}
+afterAll(async () => {
+  first?.signal();
+  await first?.exited;
+  await cluster?.stop();
+});
 
-async function startReplica(args: readonly string[], more: object = {}): Promise<Replica> {
-  let signal = (): void => undefined;
-  let exit: (code: number) => void = () => undefined;
-  const exited = new Promise<number>((resolve) => {
-    exit = resolve;
-  });
-  const listening = await runWebhook({
-    env: {
-      SYSTEM_NAMESPACE: NAMESPACE,
-      KUBECONFIG: join(folder, 'kubeconfig'),
-      WEBHOOK_BIND_ADDRESS: '127.0.0.1',
-      WEBHOOK_PORT: '0',
-      WEBHOOK_DRAIN_SECONDS: '0.3',
-      CLUSTER_DOMAIN: 'cluster.local',
-      ...more,
-    },
-    args,
-    clock: systemClock,
-    random: () => 0.5,
-    onSignal: (listener) => {
-      signal = listener;
-    },
-    exit,
-    printError: (line) => expect.fail(line),
-  });
-  return { port: listening ?? 0, signal: () => signal(), exited };
-}
-
-/** Asks again until `read` gives something; fails by the test's own timeout. */
-async function eventually<T>(read: () => Promise<T | undefined>): Promise<T> {
-  for (;;) {
-    const found = await read().catch(() => undefined);
-    if (found !== undefined) return found;
-    await systemClock.sleep(5);
-  }
-}
-
-const certificates = (): Promise<Secret> =>
-  eventually(async () => {
-    const secret = await client.get<Secret>(kinds.Secret, SECRET);
-    return secret.data?.['server-cert.pem'] === undefined ? undefined : secret;
-  });
-const pem = (secret: Secret, key: string): string =>
-  Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
-
-async function send(
+const send = (
   path: string,
   body: unknown,
-  headers: Record<string, string> = { 'content-type': 'application/json' },
-  to = port,
-): Promise<Reply> {
-  const ca = pem(await certificates(), 'ca-cert.pem');
-  return new Promise((resolve, reject) => {
-    const options = { host: '127.0.0.1', port: to, path, method: 'POST', headers, agent: false };
-    const asked = request({ ...options, ca, servername: HOST }, (response) => {
-      let text = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => {
-        text += chunk;
-      });
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text }),
-      );
-      response.on('error', reject);
-    });
-    asked.on('error', reject);
-    asked.end(typeof body === 'string' ? body : JSON.stringify(body));
-  });
-}
+  headers?: Record<string, string>,
+  to = first.port,
+): Promise<Reply> => cluster.send(to, path, body, headers);
 
 function review(object: KubeObject, more: object = {}): object {
   const [group = '', version = ''] = object.apiVersion.includes('/')
@@ -145,88 +70,9 @@ const service = (image: string): KubeObject =>
     spec: { template: { spec: { containers: [{ image }] } } },
   }) as KubeObject;
 
-/** The embedded API has no such kinds of its own: it admits in-process. */
-async function installRegistrationKinds(): Promise<void> {
-  for (const kind of [MutatingWebhookConfiguration, ValidatingWebhookConfiguration]) {
-    const { group, plural, version } = kind;
-    const schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
-    await client.create(kinds.CustomResourceDefinition, {
-      apiVersion: 'apiextensions.k8s.io/v1',
-      kind: 'CustomResourceDefinition',
-      metadata: { name: `${plural}.${group}` },
-      spec: {
-        group,
-        scope: 'Cluster',
-        names: { kind: kind.kind, plural, singular: kind.singular, listKind: `${kind.kind}List` },
-        versions: [
-          { name: version, served: true, storage: true, schema: { openAPIV3Schema: schema } },
-        ],
-      },
-    } as KubeObject);
-  }
-  await eventually(() => client.list(MutatingWebhookConfiguration));
-  await eventually(() => client.list(ValidatingWebhookConfiguration));
-}
-
-async function install(): Promise<void> {
-  await client.create(kinds.Namespace, {
-    apiVersion: 'v1',
-    kind: 'Namespace',
-    metadata: { name: NAMESPACE },
-  });
-  await installRegistrationKinds();
-  const files = ['autoscaler', 'defaults', 'features', 'leader-election', 'logging'];
-  const paths = [...files.map((name) => `config-${name}.yaml`), 'webhook.yaml'];
-  const byKind = new Map<string, kinds.Kind>([
-    ['ConfigMap', kinds.ConfigMap],
-    ['Secret', kinds.Secret],
-    ['MutatingWebhookConfiguration', MutatingWebhookConfiguration],
-    ['ValidatingWebhookConfiguration', ValidatingWebhookConfiguration],
-  ]);
-  for (const { object } of loadManifests(paths.map((path) => join(CONFIG, path)))) {
-    const kind = byKind.get(object.kind);
-    const { data } = object as KubeObject & { data?: Record<string, string> };
-    if (object.metadata.name === 'config-logging') Object.assign(data ?? {}, QUIET);
-    if (kind !== undefined) await client.create(kind, object);
-  }
-}
-
-beforeAll(async () => {
-  api = await startApiServer({
-    dataDir: null,
-    durability: 'kernel',
-    host: '127.0.0.1',
-    port: 0,
-    userName: 'admin',
-    admission: { admit: ({ object }) => ({ allowed: true, object, warnings: [] }) },
-    podLogs: { open: () => Promise.resolve(null) } as never,
-    clock: systemClock,
-    logger: silentLogger,
-  });
-  writeFileSync(join(folder, 'kubeconfig'), api.kubeconfig);
-  const connection = { server: api.url, caPem: api.caPem, token: api.token };
-  client = createKubeClient({
-    ...connection,
-    clock: systemClock,
-    logger: silentLogger,
-    userAgent: 'test',
-  });
-  await install();
-  first = await startReplica([]);
-  port = first.port;
-}, 30_000);
-
-afterAll(async () => {
-  first?.signal();
-  await first?.exited;
-  client?.close();
-  await api?.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
-
 describe('the webhook process', () => {
   it('WH-3: fills the Secret; WH-11: registers its authority, paths and rules', async () => {
-    const secret = await certificates();
+    const secret = await certificates(client);
     const caBundle = secret.data?.['ca-cert.pem'];
     const namespace = await client.get(kinds.Namespace, { name: NAMESPACE });
     for (const row of CONFIGURATIONS) {
@@ -364,7 +210,7 @@ describe('WH-2: the server', () => {
 
 describe('certificates and replicas', () => {
   it('WH-2: handshakes follow the Secret; WH-3: what is broken is made anew', async () => {
-    const before = await certificates();
+    const before = await certificates(client);
     const data = { 'server-key.pem': Buffer.from('broken').toString('base64') };
     await client.patch(kinds.Secret, SECRET, { type: 'merge', body: { data } });
     const after = await eventually(async () => {
@@ -379,17 +225,17 @@ describe('certificates and replicas', () => {
   });
 
   it('WH-4: a second replica serves the same certificates and writes nothing', async () => {
-    const { metadata } = await certificates();
-    const second = await startReplica([]);
+    const { metadata } = await certificates(client);
+    const second = await cluster.startReplica([]);
     const headers = { 'user-agent': 'kube-probe/1.36' };
     expect((await send('/', '', headers, second.port)).status).toBe(200);
-    expect((await certificates()).metadata.resourceVersion).toBe(metadata.resourceVersion);
+    expect((await certificates(client)).metadata.resourceVersion).toBe(metadata.resourceVersion);
     second.signal();
     expect(await second.exited).toBe(0);
   });
 
   it('WH-2: after the signal probes fail, reviews are served until it is quiet', async () => {
-    const last = await startReplica(['--disable-ha']);
+    const last = await cluster.startReplica(['--disable-ha']);
     last.signal();
     const headers = { 'user-agent': 'kube-probe/1.36' };
     const probe = await send('/', '', headers, last.port);
