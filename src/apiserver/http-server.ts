@@ -192,7 +192,7 @@ async function answer(
   const target = request.url ?? '/';
   const mark = target.indexOf('?');
   const path = mark < 0 ? target : target.slice(0, mark);
-  options.guard.check(path, request.headers);
+  options.guard.check(path, request.headers, request.socket);
   if (!path.startsWith('/')) throw badRequest('the request target must be a path');
   const hasBody = request.method !== 'GET' && request.method !== 'HEAD';
   const body = hasBody ? await readBody(request) : EMPTY;

@@ -1,7 +1,7 @@
-// Commits writes: one counter for the whole server, atomic batches, each with the writes of one turn
-// of the event loop and those that came while the database was busy. A write becomes visible, is
-// sent to watchers and is acknowledged only after the database has taken it, in revision order, so
-// nothing anybody saw can be taken back by a crash.
+// Commits writes: one counter for the whole server, atomic batches, each with the writes of one
+// turn of the event loop and those that came while the database was busy. A write becomes visible,
+// is sent to watchers and is acknowledged only after the database has taken it, in revision order,
+// so nothing anybody saw can be taken back by a crash.
 // Hot: the wake path waits for one commit (~0.1 ms).
 
 import type { Kind } from '../../api/kinds.ts';
