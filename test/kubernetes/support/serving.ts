@@ -51,7 +51,7 @@ export async function startServing(client: KubeClient): Promise<Serving> {
 }
 
 /** Without it there is nothing a sleeping Revision could point at (CP-518); it has no address yet. */
-async function createActivatorService(client: KubeClient): Promise<void> {
+export async function createActivatorService(client: KubeClient): Promise<void> {
   const metadata = { namespace: SYSTEM_NAMESPACE, name: ACTIVATOR_SERVICE };
   const service = { apiVersion: 'v1', kind: 'Service', metadata, spec: { ports: [{ port: 80 }] } };
   await client.create(kinds.CoreService, service as KubeObject);
