@@ -88,7 +88,9 @@ export class ApiClient {
     const headers: Record<string, string> = {
       accept,
       authorization: `Bearer ${this.#token}`,
-      ...(payload === undefined ? {} : { 'content-type': type }),
+      ...(payload === undefined
+        ? {}
+        : { 'content-type': type, 'content-length': String(Buffer.byteLength(payload)) }),
     };
     const asked = request(`${this.#server}${path}`, { method, agent, headers });
     asked.end(payload);

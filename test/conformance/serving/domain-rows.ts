@@ -308,21 +308,6 @@ const domains: readonly ServingRow[] = [
       await cluster.eventually(SERVICE, 'schemed', url('http://schemed.default.localhost'));
     },
   ),
-  aloneRow(
-    'CP-104, CP-221',
-    'A changed config-deployment reaches the Deployments there are',
-    async (cluster) => {
-      await cluster.deploy(service('redeployed'));
-      const data = { 'queue-sidecar-cpu-request': '35m' };
-      await cluster.configured('config-deployment', data, async () => {
-        const name = 'redeployed-00001-deployment';
-        await cluster.eventually('apps/v1/deployments', name, ({ spec }) => {
-          const sidecar = at(spec, 'template.spec.containers.1');
-          expect(at(sidecar, 'resources.requests.cpu')).toBe('35m');
-        });
-      });
-    },
-  ),
   ...(
     [
       [

@@ -1,5 +1,7 @@
 // All tables of the folder, for the test files that run them and for docs/conformance.md.
 
+import { apiRows } from './api-rows.ts';
+import { deploymentRows } from './deployment-rows.ts';
 import { domainRows, mappingRows } from './domain-rows.ts';
 import { failureRows } from './failure-rows.ts';
 import { revisionRows } from './revision-rows.ts';
@@ -7,12 +9,16 @@ import { collectionRows, rolloutRows } from './rollout-rows.ts';
 import { routeRows } from './route-rows.ts';
 import { routingRows } from './routing-rows.ts';
 import type { ServingTable } from './row.ts';
+import { scalingRows } from './scaling-rows.ts';
 import { serviceRows } from './service-rows.ts';
+import { validationRows } from './validation-rows.ts';
 
 /** Run by objects.test.ts. */
 export const OBJECT_TABLES: readonly ServingTable[] = [
   { area: 'Services', rows: serviceRows },
   { area: 'Configurations and Revisions', rows: revisionRows },
+  { area: 'Deployments and pods', rows: deploymentRows },
+  { area: 'Scaling objects', rows: scalingRows },
   { area: 'Failures', rows: failureRows },
   { area: 'Routes: traffic', rows: routeRows },
   { area: 'Routes: names and ways', rows: routingRows },
@@ -20,6 +26,8 @@ export const OBJECT_TABLES: readonly ServingTable[] = [
   { area: 'Garbage collection', rows: collectionRows },
   { area: 'Domain mapping', rows: mappingRows },
   { area: 'Domains and configuration', rows: domainRows },
+  { area: 'Validation', rows: validationRows },
+  { area: 'API', rows: apiRows },
 ];
 
 /** Run by runtime-contract.test.ts. */
