@@ -1,5 +1,5 @@
-// `npm run torture -- <scenario> [--seconds N] [--threads N] [--engine net|uws] [--json]`: runs one
-// scenario against real processes of the build and prints its rows, as aligned text or as one JSON
+// `npm run torture -- <scenario> [--seconds N] [--count N] [--threads N] [--engine net|uws] [--json]`:
+// runs one scenario against real processes of the build and prints its rows, as aligned text or as one JSON
 // object. Exit code 0 when every row is ok, 1 otherwise, 2 when it was called wrongly.
 
 import { parseArgs } from 'node:util';
@@ -13,6 +13,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<TortureScenario>>> = {
   pauses: async () => (await import('./pauses.ts')).pauses,
   pods: async () => (await import('./pods.ts')).pods,
   scale: async () => (await import('./scale.ts')).scale,
+  services: async () => (await import('./services.ts')).services,
   sigterm: async () => (await import('./sigterm.ts')).sigterm,
   store: async () => (await import('./store.ts')).store,
 };
@@ -25,6 +26,7 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: {
       seconds: { type: 'string' },
+      count: { type: 'string' },
       threads: { type: 'string', default: '1' },
       engine: { type: 'string', default: 'net' },
       brief: { type: 'boolean', default: false },
@@ -36,14 +38,18 @@ async function main(): Promise<number> {
   const { engine } = values;
   if (engine !== 'net' && engine !== 'uws') return usage('--engine is net or uws.');
   const seconds = values.seconds === undefined ? null : Number(values.seconds);
+  const count = values.count === undefined ? null : Number(values.count);
   const threads = Number(values.threads);
   if (seconds !== null && !(seconds > 0)) return usage('--seconds is a number above 0.');
+  if (count !== null && !(Number.isInteger(count) && count > 0)) {
+    return usage('--count is 1 or more.');
+  }
   if (!Number.isInteger(threads) || threads < 1) return usage('--threads is 1 or more.');
   const scenario = await load();
   const say = (line: string): void => {
     if (!values.json) console.error(line);
   };
-  const rows = await scenario.run({ seconds, threads, engine, brief: values.brief, say });
+  const rows = await scenario.run({ seconds, count, threads, engine, brief: values.brief, say });
   const head = { torture: scenario.name, engine, threads, node: process.version };
   if (values.json) console.log(JSON.stringify({ ...head, rows }));
   else print(head, rows);

@@ -13,6 +13,8 @@ export interface TortureRow {
 export interface TortureOptions {
   /** Length of the timed part; null = the scenario's own. */
   readonly seconds: number | null;
+  /** How many of what the scenario has many of; null = the scenario's own. */
+  readonly count: number | null;
   readonly threads: number;
   readonly engine: 'net' | 'uws';
   /** Small sizes, for the tests: a few seconds altogether. */
@@ -29,6 +31,7 @@ export interface TortureScenario {
 /** What the tests pass. */
 export const BRIEF: TortureOptions = {
   seconds: null,
+  count: null,
   threads: 1,
   engine: 'net',
   brief: true,

@@ -6,6 +6,7 @@ import { gate } from './gate.ts';
 import { memory } from './memory.ts';
 import { pauses } from './pauses.ts';
 import { BRIEF, type TortureRow } from './scenario.ts';
+import { services } from './services.ts';
 import { sigterm } from './sigterm.ts';
 import { store } from './store.ts';
 
@@ -45,6 +46,15 @@ describe('a brief run', LIMIT, () => {
       expect(named(rows, 'beyond-the-slots')).toMatchObject({ servedCount: 55, refusedCount: 20 });
     },
   );
+
+  it('D8: ten services come and go: one informer per kind, three copies, nothing left', async () => {
+    const rows = await services.run(BRIEF);
+    expect(failed(rows)).toEqual([]);
+    expect(named(rows, 'create')).toMatchObject({ services: 10, pods: 0 });
+    expect(named(rows, 'watches')).toMatchObject({ twice: '' });
+    expect(named(rows, 'parsed-copies')).toMatchObject({ most: 3, control: 2, dataPlane: 1 });
+    expect(named(rows, 'leftovers')).toMatchObject({ left: '' });
+  });
 
   it('D9: 20 kill -9 of the API server lose no acknowledged write and no event', async () => {
     const rows = await store.run(BRIEF);

@@ -1,6 +1,6 @@
 // Events are merged, bounded and never in the way of their caller.
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Event as EventKind } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';
 import { FakeClock } from '../clock/fake-clock.ts';
@@ -28,10 +28,12 @@ function setUp() {
     return next;
   };
   const component = 'revision-controller';
-  const recorder = new EventRecorder({ client, component, clock, logger: silentLogger, random });
+  const warn = vi.fn();
+  const logger = { ...silentLogger, warn };
+  const recorder = new EventRecorder({ client, component, clock, logger, random });
   const events = async (): Promise<StoredEvent[]> =>
     (await client.list<StoredEvent>(EventKind)).items;
-  return { clock, client, recorder, events };
+  return { clock, client, recorder, events, warn };
 }
 
 const service = (name = 'hello'): KubeObject => ({
@@ -93,7 +95,7 @@ describe('event recorder', () => {
   });
 
   test('a server that refuses everything costs the recorder nothing but the events', async () => {
-    const { client, recorder } = setUp();
+    const { client, recorder, warn } = setUp();
     client.intercept = () => {
       throw new Error('down');
     };
@@ -102,6 +104,12 @@ describe('event recorder', () => {
     }
     await recorder.flush();
     expect(client.calls).toHaveLength(MAX_WAITING_EVENTS);
+    expect(warn.mock.calls).toEqual([
+      [
+        { component: 'revision-controller', events: MAX_WAITING_EVENTS },
+        'too many events at once, some dropped',
+      ],
+    ]);
   });
 
   test('stop sends what waits and records no more', async () => {

@@ -51,6 +51,8 @@ export class EventRecorder {
   readonly #remembered = new Map<string, Remembered>();
   readonly #waiting = new Set<Remembered>();
   #sending: Promise<void> | null = null;
+  /** Since the last line about it in the log. */
+  #dropped = 0;
   #isStopped = false;
 
   constructor(options: EventRecorderOptions) {
@@ -82,7 +84,7 @@ export class EventRecorder {
     const key = [object.kind, object.metadata.uid, type, reason, message].join('\n');
     const known = this.#remembered.get(key);
     if (known === undefined && this.#waiting.size >= MAX_WAITING_EVENTS) {
-      this.#options.logger.warn({ reason }, 'too many events waiting, one dropped');
+      this.#dropped += 1;
       return;
     }
     const entry = known ?? {
@@ -118,6 +120,10 @@ export class EventRecorder {
       }
     }
     this.#sending = null;
+    if (this.#dropped === 0) return;
+    const { component, logger } = this.#options;
+    logger.warn({ component, events: this.#dropped }, 'too many events at once, some dropped');
+    this.#dropped = 0;
   }
 
   async #write(entry: Remembered): Promise<void> {
