@@ -52,7 +52,7 @@ async function startRole(role: ProcessRole, args: readonly string[]) {
   };
   if (role === 'activator') {
     const { runActivator } = await import('./activator/process.ts');
-    return runActivator(processDeps);
+    return runActivator({ ...processDeps, args });
   }
   if (role === 'autoscaler') {
     const { runAutoscaler } = await import('./autoscaler/process.ts');

@@ -100,6 +100,11 @@ export class ActivationRequest implements HeldRequest, Dispatchable, DeadlineEnt
     return this.#phase === RUNNING;
   }
 
+  /** There is a pod beside the one it was sent to. */
+  get hasAlternative(): boolean {
+    return this.#tracker !== null && this.throttler.hasOther(this.#tracker);
+  }
+
   /** Asks for capacity: goes on at once, waits, or is refused. */
   enter(): void {
     const admission = this.throttler.admit(this);

@@ -9,6 +9,7 @@ import { FailureCode } from '../proxy/types.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { renderPrometheus } from '../telemetry/prometheus-text.ts';
 import { ActivatorTelemetry } from './activator-telemetry.ts';
+import { directoryOf } from './observed-revision.ts';
 import type { MetricNames } from './revision-metrics.ts';
 import { ActivatorHarness, revision, settle } from './testing/harness.ts';
 
@@ -49,7 +50,7 @@ function observed(config: Record<string, string>, metricNames: MetricNames = 'cu
       output: { write: (line) => void lines.push(line.trimEnd()) },
     },
     {
-      revisions,
+      revisions: directoryOf(revisions),
       clock: harness.clock,
       logger: { ...silentLogger, error: (fields) => void errors.push(fields) },
       random: () => 0.5,

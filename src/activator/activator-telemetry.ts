@@ -4,9 +4,7 @@
 // Cold: what runs per request is the observer.
 
 import { type ObservabilityConfig, parseObservabilityConfig } from '../api/config/observability.ts';
-import type { Revision } from '../api/serving.ts';
 import type { Clock } from '../clock/clock.ts';
-import type { Informer } from '../kube/types.ts';
 import { HttpMetrics } from '../proxy/observe/http-metrics.ts';
 import { RequestLog } from '../proxy/observe/request-log/request-log.ts';
 import { openSpanExporter, samplerOf, type TracingSettings } from '../proxy/observe/span-outlet.ts';
@@ -19,7 +17,11 @@ import type { SpanExporter } from '../telemetry/span-exporter.ts';
 import { ActivationObserver } from './activation-observer.ts';
 import { ActivationTracer } from './activation-trace.ts';
 import type { ForwardCounts } from './handler.ts';
-import { ObservedRevisions } from './observed-revision.ts';
+import {
+  ObservedRevisions,
+  type ObservedSource,
+  type RevisionDirectory,
+} from './observed-revision.ts';
 import type { MetricNames } from './revision-metrics.ts';
 import { isServerTiming, SERVER_TIMING_CONFIG } from './server-timing.ts';
 
@@ -43,19 +45,23 @@ export interface TelemetryOptions {
 }
 
 export interface TelemetryDeps {
-  readonly revisions: Informer<Revision>;
+  readonly revisions: RevisionDirectory;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
 }
 
-/** What the activator counts whether anybody asks or not. */
-export interface ActivatorCounts {
+/** What every thread counts whether anybody asks or not. */
+export interface RequestCounts {
   readonly forwards: ForwardCounts;
-  readonly isConnected: boolean;
-  readonly lostConnections: number;
   /** Requests refused for their framing. */
   readonly rejected: number;
+}
+
+/** What the main thread counts beside them. */
+export interface ActivatorCounts extends RequestCounts {
+  readonly isConnected: boolean;
+  readonly lostConnections: number;
 }
 
 addMetrics(ACTIVATOR_METRICS);
@@ -121,21 +127,35 @@ export class ActivatorTelemetry {
     this.#revisions.noteConcurrency(namespace, name, average);
   }
 
+  /** A revision has requests, perhaps in other threads only: its gauges are shown from now on. */
+  noteRequests(source: ObservedSource): void {
+    if (this.isMeasured) this.#revisions.of(source);
+  }
+
+  /** Lines of other threads, on their way to the one writer. */
+  writeLines(text: string): void {
+    this.#output.write(text);
+  }
+
   snapshot(counts: ActivatorCounts): MetricSnapshot {
-    const { forwards } = counts;
     const isCurrent = this.#options.metricNames !== 'legacy';
+    const ofRequests = this.requestSnapshot(counts, true);
+    if (!isCurrent) return ofRequests;
+    return [
+      reading(ACTIVATOR.REACHABLE, counts.isConnected ? 1 : 0, PEER),
+      reading(ACTIVATOR.CONNECTION_ERRORS, counts.lostConnections, PEER),
+      ...ofRequests,
+    ];
+  }
+
+  /** What threads count apart and `mergeSnapshots` adds up; gauges are told by one of them. */
+  requestSnapshot({ forwards, rejected }: RequestCounts, hasGauges: boolean): MetricSnapshot {
     return [
       ...(this.#unknown?.snapshot() ?? []),
-      ...this.#revisions.snapshot().flat(),
-      ...(isCurrent
-        ? [
-            reading(ACTIVATOR.REACHABLE, counts.isConnected ? 1 : 0, PEER),
-            reading(ACTIVATOR.CONNECTION_ERRORS, counts.lostConnections, PEER),
-          ]
-        : []),
+      ...this.#revisions.snapshot(hasGauges).flat(),
       reading(ACTIVATOR.RETRIED, forwards.retried),
       reading(ACTIVATOR.FAILED, forwards.failed),
-      reading(METRICS.REJECTED_REQUESTS, counts.rejected),
+      reading(METRICS.REJECTED_REQUESTS, rejected),
       ...(this.#exporter === null
         ? []
         : [reading(METRICS.DROPPED_SPANS, this.#exporter.droppedCount)]),

@@ -112,6 +112,16 @@ export class ActivatorHandler implements ExchangeHandler, ActivationOwner {
     if (request !== null && !request.isUpgraded) this.#noteWrite(request);
   }
 
+  /** Rather than 20 s for one silent pod (ACT-112), a request waits 0.6 s if there is another. */
+  onUpstreamStall(exchange: Exchange): void {
+    const request = exchange.context as ActivationRequest;
+    if (request.attempts >= MAX_POD_ATTEMPTS || !request.hasAlternative) return;
+    this.#observeFailure(request, ERRORS.UPSTREAM_DIAL_TIMEOUT.code);
+    this.counts.retried += 1;
+    exchange.cancelForward();
+    request.retryElsewhere();
+  }
+
   onUpstreamFailure(exchange: Exchange, failure: UpstreamFailure): void {
     const request = exchange.context as ActivationRequest;
     const maxAttempts = !failure.sent

@@ -30,8 +30,34 @@ export interface ObservedRevision {
   readonly metrics: RevisionMetrics | null;
 }
 
+/** Who knows what a revision belongs to, and when it goes. */
+export interface RevisionDirectory {
+  /** '' = it belongs to none. */
+  ownersOf(namespace: string, name: string): { service: string; configuration: string };
+  /** Returns how to listen no more. */
+  onGone(listener: (namespace: string, name: string) => void): () => void;
+}
+
+/** The Revisions of the API. */
+export function directoryOf(revisions: Informer<Revision>): RevisionDirectory {
+  return {
+    ownersOf(namespace, name) {
+      const labels = revisions.lister.get(namespace, name)?.metadata.labels ?? {};
+      return {
+        service: labels[SERVICE_LABEL] ?? '',
+        configuration: labels[CONFIGURATION_LABEL] ?? '',
+      };
+    },
+    onGone: (listener) =>
+      revisions.onChange((current, previous) => {
+        if (current !== null || previous === null) return;
+        listener(previous.metadata.namespace ?? '', previous.metadata.name);
+      }),
+  };
+}
+
 export interface ObservedRevisionsDeps {
-  readonly revisions: Informer<Revision>;
+  readonly revisions: RevisionDirectory;
   /** Null = metrics are off. */
   readonly metricNames: MetricNames | null;
   readonly podName: string;
@@ -46,9 +72,7 @@ export class ObservedRevisions {
 
   constructor(deps: ObservedRevisionsDeps) {
     this.#deps = deps;
-    this.#unwatch = deps.revisions.onChange((current, previous) => {
-      if (current === null && previous !== null) this.#forget(previous);
-    });
+    this.#unwatch = deps.revisions.onGone((namespace, name) => this.#forget(namespace, name));
   }
 
   of(source: ObservedSource): ObservedRevision {
@@ -60,12 +84,14 @@ export class ObservedRevisions {
     this.#all.get(namespace)?.get(name)?.metrics?.noteConcurrency(average);
   }
 
-  snapshot(): MetricSnapshot[] {
+  /** `hasGauges` false leaves out what is the same in every thread. */
+  snapshot(hasGauges: boolean): MetricSnapshot[] {
     const snapshots: MetricSnapshot[] = [];
     for (const revisions of this.#all.values()) {
       for (const { source, metrics } of revisions.values()) {
         if (metrics === null) continue;
-        snapshots.push(metrics.snapshot({ queued: source.waiting, active: source.inFlight }));
+        const { waiting: queued, inFlight: active } = source;
+        snapshots.push(metrics.snapshot(hasGauges ? { queued, active } : null));
       }
     }
     return snapshots;
@@ -99,9 +125,7 @@ export class ObservedRevisions {
   #create(source: ObservedSource): ObservedRevision {
     const { namespace, name } = source;
     const { revisions, metricNames, podName } = this.#deps;
-    const labels = revisions.lister.get(namespace, name)?.metadata.labels ?? {};
-    const service = labels[SERVICE_LABEL] ?? '';
-    const configuration = labels[CONFIGURATION_LABEL] ?? '';
+    const { service, configuration } = revisions.ownersOf(namespace, name);
     const isFull = this.#count >= MAX_OBSERVED_REVISIONS;
     return {
       source,
@@ -114,10 +138,10 @@ export class ObservedRevisions {
     };
   }
 
-  #forget({ metadata }: Revision): void {
-    const revisions = this.#all.get(metadata.namespace ?? '');
-    const isKnown = revisions?.delete(metadata.name) === true;
+  #forget(namespace: string, name: string): void {
+    const revisions = this.#all.get(namespace);
+    const isKnown = revisions?.delete(name) === true;
     if (isKnown) this.#count -= 1;
-    if (revisions?.size === 0) this.#all.delete(metadata.namespace ?? '');
+    if (revisions?.size === 0) this.#all.delete(namespace);
   }
 }

@@ -28,7 +28,7 @@ export interface OutletsOptions {
 export interface OutletsDeps {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly collect: () => MetricSnapshot;
+  readonly collect: () => Promise<MetricSnapshot>;
 }
 
 const LIMITS: HttpServerLimits = {
@@ -75,7 +75,7 @@ export class Outlets {
         clock,
         resource,
         intervalMs: intervalMs || DEFAULT_PUSH_MS,
-        collect: () => Promise.resolve(this.#snapshot()),
+        collect: () => this.#snapshot(),
         onFailure: (reason) => logger.warn({ reason }, 'metrics push failed'),
       });
     }
@@ -102,7 +102,7 @@ export class Outlets {
     const { host, metricsPort, variables } = this.#options;
     const given = /^(.*):(\d{1,5})$/.exec(endpoint);
     const ownPort = variables['METRICS_PROMETHEUS_PORT'];
-    const page = this.#server(metricsEndpoint({ render: () => Promise.resolve(this.#render()) }));
+    const page = this.#server(metricsEndpoint({ render: () => this.#render() }));
     this.#page = await behindTls(page, variables);
     const { port } = await this.#page.listen({
       host: variables['METRICS_PROMETHEUS_HOST'] ?? (given?.[1] || host),
@@ -132,13 +132,13 @@ export class Outlets {
     return createNetServer(handler, { limits: LIMITS, clock, logger });
   }
 
-  #snapshot(): MetricSnapshot {
-    return [...this.#deps.collect(), ...this.#process.snapshot()];
+  async #snapshot(): Promise<MetricSnapshot> {
+    return [...(await this.#deps.collect()), ...this.#process.snapshot()];
   }
 
-  #render(): string {
+  async #render(): Promise<string> {
     const { resource } = this.#options;
-    const snapshot = this.#snapshot();
+    const snapshot = await this.#snapshot();
     const isCurrent = snapshot.some(({ metric }) => metricNamed(metric).names === 'current');
     return (isCurrent ? renderTargetInfo(resource) : '') + renderPrometheus(snapshot);
   }

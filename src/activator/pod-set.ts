@@ -68,6 +68,11 @@ export class PodSet {
     return this.#backendCount > 0 && clusterIp.reserve() ? clusterIp : null;
   }
 
+  /** There is another pod than that one, which may have left the list. */
+  hasOther(tracker: PodTracker): boolean {
+    return this.#assigned.some((each) => each !== tracker);
+  }
+
   /** The tracker is in use now; false for the ClusterIP and for pods that left. */
   has(tracker: PodTracker): boolean {
     return this.#trackers.get(tracker.dest) === tracker;

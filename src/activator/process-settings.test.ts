@@ -33,6 +33,7 @@ describe('environment of an activator process', () => {
       probeTimeoutMs: 300,
       probePeriodMs: 200,
       drainDelayMs: 45_000,
+      minVersion: 'v1.34.0',
       metricNames: 'current',
       configNames: { logging: 'config-logging', observability: 'config-observability' },
     });
@@ -57,7 +58,8 @@ describe('environment of an activator process', () => {
           PROBE_TIMEOUT: 'soon',
           PROBE_FREQUENCY: '0s',
           MAX_IDLE_PROXY_CONNS: 'many',
-          PILOTLIGHT_HTTP_ENGINE: 'go',
+          PILOTLIGHT_HTTP_ENGINE: 'uws',
+          KUBERNETES_MIN_VERSION: 'new',
           PILOTLIGHT_METRICS_NAMES: 'old',
           ACTIVATOR_AUTOSCALER_URL: 'http://x',
           ACTIVATOR_DRAIN_SECONDS: '-1',
@@ -67,8 +69,9 @@ describe('environment of an activator process', () => {
       "ACTIVATOR_AUTOSCALER_URL: 'http://x' is not a ws:// address",
       "ACTIVATOR_DRAIN_SECONDS: '-1' is not a number of 0 or more",
       "ACTIVATOR_PORT: '99999' is not a port number",
+      "KUBERNETES_MIN_VERSION: 'new' is not a version such as v1.34.0",
       "MAX_IDLE_PROXY_CONNS: converting 'many' to type int: invalid syntax",
-      "PILOTLIGHT_HTTP_ENGINE: 'go' is not net or uws",
+      'PILOTLIGHT_HTTP_ENGINE: uws serves queue-proxies only, the activator needs net',
       "PILOTLIGHT_METRICS_NAMES: 'old' is not current, legacy or both",
       "PROBE_FREQUENCY: '0s' is not a duration above 0, such as 200ms",
       "PROBE_TIMEOUT: 'soon' is not a duration above 0, such as 300ms",
@@ -80,6 +83,7 @@ describe('environment of an activator process', () => {
     const codes: number[] = [];
     await runActivator({
       env: { POD_NAME: 'a' },
+      args: [],
       clock: undefined as never,
       random: () => 0.5,
       onSignal: () => undefined,

@@ -3,8 +3,8 @@
 // Pure but for resolv.conf, which is handed in.
 
 import { tryParseDurationMs } from '../api/duration.ts';
+import { DEFAULT_MIN_VERSION, parseVersion } from '../kube/minimum-version.ts';
 import { MAX_GATE_THREADS } from '../proxy/gate-team.ts';
-import { type HttpEngine, isHttpEngine } from '../proxy/http-engine.ts';
 import type { TlsTexts } from '../proxy/tls-policy.ts';
 import { clusterDomainOf } from '../settings/cluster-domain.ts';
 import { type Environment, EnvReader, SettingsError } from '../settings/env-reader.ts';
@@ -24,7 +24,6 @@ export interface ActivatorSettings {
   readonly tlsTexts: TlsTexts;
   readonly metricsPort: number;
   readonly profilingPort: number;
-  readonly httpEngine: HttpEngine;
   /** 1 to 16. */
   readonly threads: number;
   /** Upstream HTTP/1 connections kept idle (ACT-111). */
@@ -36,6 +35,8 @@ export interface ActivatorSettings {
   readonly autoscalerUrl: string;
   /** ACT-210. */
   readonly drainDelayMs: number;
+  /** Oldest Kubernetes to work with. */
+  readonly minVersion: string;
   readonly metricNames: MetricNames;
   readonly configNames: {
     readonly logging: string;
@@ -77,7 +78,6 @@ export function readActivatorSettings(env: Environment, resolvConf: string): Act
     },
     metricsPort: reader.port('METRICS_PROMETHEUS_PORT', METRICS_PORT),
     profilingPort: reader.port('PROFILING_PORT', PROFILING_PORT),
-    httpEngine: readEngine(reader),
     threads: readThreads(reader),
     maxIdle: readCount(reader, 'MAX_IDLE_PROXY_CONNS', 1000),
     maxIdlePerHost: readCount(reader, 'MAX_IDLE_PROXY_CONNS_PER_HOST', 100),
@@ -85,6 +85,7 @@ export function readActivatorSettings(env: Environment, resolvConf: string): Act
     probePeriodMs: readDuration(reader, 'PROBE_FREQUENCY', '200ms'),
     autoscalerUrl: readUrl(reader),
     drainDelayMs: reader.number('ACTIVATOR_DRAIN_SECONDS', DRAIN_DELAY_SECONDS, 0) * 1000,
+    minVersion: readMinVersion(reader),
     metricNames: readNames(reader),
     configNames: {
       logging: reader.text('CONFIG_LOGGING_NAME') || 'config-logging',
@@ -93,6 +94,7 @@ export function readActivatorSettings(env: Environment, resolvConf: string): Act
     },
     variables: reader.withPrefixes(VARIABLE_PREFIXES),
   };
+  checkEngine(reader);
   if (reader.problems.length > 0) throw new SettingsError(reader.problems);
   return Object.freeze(settings);
 }
@@ -120,11 +122,12 @@ function readDuration(reader: EnvReader, name: string, fallback: string): number
   return 0;
 }
 
-function readEngine(reader: EnvReader): HttpEngine {
+/** `uws` sees nothing of a held client that leaves, and has no HTTP/2 (docs/engines.md). */
+function checkEngine(reader: EnvReader): void {
   const engine = reader.text('PILOTLIGHT_HTTP_ENGINE') || 'net';
-  if (isHttpEngine(engine)) return engine;
-  reader.problems.push(`PILOTLIGHT_HTTP_ENGINE: '${engine}' is not net or uws`);
-  return 'net';
+  if (engine === 'net') return;
+  const why = engine === 'uws' ? 'uws serves queue-proxies only, the activator needs net' : '';
+  reader.problems.push(`PILOTLIGHT_HTTP_ENGINE: ${why || `'${engine}' is not net`}`);
 }
 
 function readThreads(reader: EnvReader): number {
@@ -132,6 +135,13 @@ function readThreads(reader: EnvReader): number {
   if (threads >= 1 && threads <= MAX_GATE_THREADS) return threads;
   reader.problems.push(`ACTIVATOR_THREADS: ${threads} is not 1 to ${MAX_GATE_THREADS}`);
   return 1;
+}
+
+function readMinVersion(reader: EnvReader): string {
+  const text = reader.text('KUBERNETES_MIN_VERSION') || DEFAULT_MIN_VERSION;
+  if (parseVersion(text) !== null) return text;
+  reader.problems.push(`KUBERNETES_MIN_VERSION: '${text}' is not a version such as v1.34.0`);
+  return DEFAULT_MIN_VERSION;
 }
 
 function readUrl(reader: EnvReader): string {

@@ -10,6 +10,7 @@ import * as kinds from '../api/kinds.ts';
 import type { Clock } from '../clock/clock.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { createInformerFactory } from '../kube/informer.ts';
+import { requireVersion } from '../kube/minimum-version.ts';
 import {
   connectionOf,
   readConfigMap,
@@ -22,6 +23,7 @@ import { SettingsError } from '../settings/env-reader.ts';
 import { LiveLogger } from '../telemetry/live-logger.ts';
 import { createLogger, type LogLevel } from '../telemetry/logger.ts';
 import type { DiscoverySettings } from './discovery-settings.ts';
+import { type ActivatorFlags, readActivatorFlags } from './process-flags.ts';
 import { type ActivatorSettings, readActivatorSettings } from './process-settings.ts';
 import { type RunningActivator, startActivator } from './start.ts';
 
@@ -35,6 +37,8 @@ type Data = Readonly<Record<string, string>> | undefined;
 
 export interface ActivatorProcessOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** What follows the name of the role on the command line. */
+  readonly args: readonly string[];
   readonly clock: Clock;
   readonly random: () => number;
   readonly onSignal: (listener: () => void) => void;
@@ -50,7 +54,8 @@ interface Parts {
 
 /** Resolves when it serves, or when it could not start and `exit` was called. */
 export async function runActivator(options: ActivatorProcessOptions): Promise<void> {
-  const settings = readSettings(options);
+  const flags = readActivatorFlags(options.args);
+  const settings = readSettings(options, flags.problems);
   if (settings === null) return;
   const parts: Parts = { others: [], activator: null };
   let signals = 0;
@@ -60,7 +65,7 @@ export async function runActivator(options: ActivatorProcessOptions): Promise<vo
     else void end(parts, settings, options.clock).then(() => options.exit(0));
   });
   try {
-    await start(settings, options, parts);
+    await start(settings, options, flags, parts);
   } catch (error) {
     if (signals > 0) return;
     options.printError(`activator: ${(error as Error).message}`);
@@ -68,8 +73,12 @@ export async function runActivator(options: ActivatorProcessOptions): Promise<vo
   }
 }
 
-function readSettings(options: ActivatorProcessOptions): ActivatorSettings | null {
+function readSettings(
+  options: ActivatorProcessOptions,
+  problems: readonly string[],
+): ActivatorSettings | null {
   try {
+    if (problems.length > 0) throw new SettingsError(problems);
     return readActivatorSettings(options.env, textOf('/etc/resolv.conf'));
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
@@ -88,19 +97,25 @@ async function end(parts: Parts, settings: ActivatorSettings, clock: Clock): Pro
 async function start(
   settings: ActivatorSettings,
   options: ActivatorProcessOptions,
+  flags: ActivatorFlags,
   parts: Parts,
 ): Promise<void> {
   const { env, clock, random } = options;
   const { systemNamespace, configNames } = settings;
   const kubeLogger = createLogger('kube', { level: 'warn' });
   const client = createKubeClient({
-    ...(await connectionOf(env, clock)),
+    ...(await connectionOf(
+      flags.kubeconfig === '' ? env : { KUBECONFIG: flags.kubeconfig },
+      clock,
+    )),
+    ...(flags.server === '' ? {} : { server: flags.server }),
     clock,
     logger: kubeLogger,
     userAgent: 'pilotlight-activator',
   });
   parts.others.push({ stop: async () => client.close() });
   await waitForApi(client, clock);
+  await requireVersion(client, settings.minVersion);
   const logger = LiveLogger.create(NAME);
   const read = (name: string): Promise<Data> => readConfigMap(client, systemNamespace, name);
   logger.setLevel(levelOf(await read(configNames.logging)) ?? 'info');

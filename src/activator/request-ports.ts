@@ -3,17 +3,30 @@
 // Not hot: what runs per request is behind the handler.
 
 import type { Clock } from '../clock/clock.ts';
-import type { HttpEngine } from '../proxy/http-engine.ts';
+import { HeldBytes } from '../proxy/held-bytes.ts';
 import { createRequestPort } from '../proxy/request-port.ts';
 import type { ExchangeHandler, HttpServer, HttpServerLimits } from '../proxy/types.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
-/** ACT-4. Thousands of requests may be held, so little of each body is read ahead (ACT-223). */
-export const SERVER_LIMITS: HttpServerLimits = {
-  maxHeadBytes: 1024 * 1024,
-  headTimeoutMs: 60_000,
-  readAheadBytes: 8 * 1024,
-};
+/**
+ * Bytes of bodies of held requests over all connections and threads of an activator; a request that
+ * waits for a pod and would need more is answered 503 (KN_BODIES_FULL). Room for the first read of
+ * as many requests as one revision may hold.
+ */
+export const MAX_HELD_BODY_BYTES = 192 << 20;
+/** One read of a client connection: what a held request costs at most on HTTP/1 (ACT-223). */
+const READ_BYTES = 16 * 1024;
+
+/** ACT-4; for one of so many threads. Thousands of requests may be held: little is read ahead. */
+export function requestLimits(threads: number): HttpServerLimits {
+  return {
+    maxHeadBytes: 1024 * 1024,
+    headTimeoutMs: 60_000,
+    readAheadBytes: 8 * 1024,
+    readBytes: READ_BYTES,
+    held: new HeldBytes(Math.floor(MAX_HELD_BODY_BYTES / threads)),
+  };
+}
 
 export interface RequestPortsOptions {
   readonly host: string;
@@ -21,7 +34,7 @@ export interface RequestPortsOptions {
   readonly port: number;
   /** Null = no second port: the first one speaks HTTP/2 as well. 0 = any free port. */
   readonly h2cPort: number | null;
-  readonly engine: HttpEngine;
+  readonly limits: HttpServerLimits;
 }
 
 export interface RequestPortsDeps {
@@ -39,7 +52,7 @@ export class RequestPorts {
 
   constructor(handler: ExchangeHandler, options: RequestPortsOptions, deps: RequestPortsDeps) {
     const open = (): HttpServer =>
-      createRequestPort(options.engine, handler, { limits: SERVER_LIMITS, ...deps });
+      createRequestPort('net', handler, { limits: options.limits, awaitsStreams: true, ...deps });
     this.#options = options;
     this.#http = open();
     this.#h2c = options.h2cPort === null ? null : open();
@@ -65,7 +78,7 @@ export class RequestPorts {
     return this.#http.rejectedCount + (this.#h2c?.rejectedCount ?? 0);
   }
 
-  /** Stops accepting; resolves when every HTTP/1 request is answered. */
+  /** Stops accepting; resolves when every request is answered, on either protocol. */
   async drain(): Promise<void> {
     await Promise.all([this.#http.drain(), this.#h2c?.drain()]);
   }

@@ -102,16 +102,21 @@ export class RevisionMetrics {
     this.#concurrency = average;
   }
 
-  /** `queued` and `active` are read from the throttler when somebody asks (ACT-203). */
-  snapshot({ queued, active }: { queued: number; active: number }): MetricSnapshot {
+  /**
+   * `queued` and `active` are read from the throttler when somebody asks (ACT-203); null leaves them
+   * out, as in a thread that is not the one to tell.
+   */
+  snapshot(gauges: { queued: number; active: number } | null): MetricSnapshot {
     const series: Series[] = [];
     if (this.#http !== null) {
       const short: Labels = [
         ['k8s.namespace.name', this.#identity.namespace],
         ['kn.revision.name', this.#identity.name],
       ];
-      series.push(reading(ACTIVATOR.QUEUED, queued, short));
-      series.push(reading(ACTIVATOR.ACTIVE, active, short));
+      if (gauges !== null) {
+        series.push(reading(ACTIVATOR.QUEUED, gauges.queued, short));
+        series.push(reading(ACTIVATOR.ACTIVE, gauges.active, short));
+      }
       if (!Number.isNaN(this.#concurrency)) {
         series.push(reading(ACTIVATOR.CONCURRENCY, this.#concurrency, this.#labels));
       }

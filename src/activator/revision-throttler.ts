@@ -163,6 +163,11 @@ export class RevisionThrottler implements ReportSubject {
     this.#endIdleWake();
   }
 
+  /** Another pod than `tracker` can take requests. */
+  hasOther(tracker: PodTracker): boolean {
+    return this.#pods.hasOther(tracker);
+  }
+
   /** A request could not be handed to `tracker`, of which nothing was sent. */
   suspect(tracker: PodTracker): void {
     if (this.#pods.has(tracker)) this.#deps.onSuspect(tracker.dest);

@@ -4,15 +4,18 @@
 import type { Revision } from '../api/serving.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Informer } from '../kube/types.ts';
+import { mergeSnapshots } from '../telemetry/metric-series.ts';
 import type { StatClient } from '../wire/stat-client.ts';
 import { decodeWakeNotice } from '../wire/wake-notice.ts';
 import { ActivatorTelemetry } from './activator-telemetry.ts';
 import type { ConcurrencyReporter } from './concurrency-reporter.ts';
 import type { ActivatorHandler } from './handler.ts';
+import { directoryOf } from './observed-revision.ts';
 import { Outlets } from './outlets.ts';
 import type { RequestPorts } from './request-ports.ts';
 import type { RevisionRegistry } from './revision-registry.ts';
 import type { ActivatorOptions } from './start.ts';
+import type { ActivatorThreads } from './threads/activator-threads.ts';
 
 export interface ActivatorParts {
   readonly revisions: Informer<Revision>;
@@ -20,6 +23,8 @@ export interface ActivatorParts {
   readonly reporter: ConcurrencyReporter;
   readonly stats: StatClient;
   readonly ports: RequestPorts;
+  /** Null with one thread. */
+  readonly threads: ActivatorThreads | null;
 }
 
 export interface RunningTelemetry {
@@ -33,17 +38,21 @@ export interface RunningTelemetry {
 /** Null = nothing is to be observed. Rejects when the metrics port cannot be had. */
 export async function startTelemetry(
   { telemetry: settings, clock, logger, random, host }: ActivatorOptions,
-  { revisions, handler, reporter, stats, ports }: ActivatorParts,
+  { revisions, handler, reporter, stats, ports, threads }: ActivatorParts,
 ): Promise<RunningTelemetry | null> {
   if (settings === undefined) return null;
-  const telemetry = new ActivatorTelemetry(settings, { revisions, clock, logger, random });
-  const collect = () =>
+  const deps = { revisions: directoryOf(revisions), clock, logger, random };
+  const telemetry = new ActivatorTelemetry(settings, deps);
+  threads?.observe(telemetry);
+  const ownSnapshot = () =>
     telemetry.snapshot({
       forwards: handler.counts,
       isConnected: stats.isConnected,
       lostConnections: stats.lostCount,
       rejected: ports.rejectedCount,
     });
+  const collect = async () =>
+    mergeSnapshots([ownSnapshot(), ...((await threads?.snapshots()) ?? [])]);
   const outlets =
     settings.outlets === undefined
       ? null
@@ -67,7 +76,10 @@ export async function startTelemetry(
   await outlets?.start();
   return {
     metricsPort: outlets?.metricsPort ?? null,
-    configured: (data) => telemetry.configured(data),
+    configured(data) {
+      telemetry.configured(data);
+      threads?.configured(data);
+    },
     async stop() {
       await outlets?.stop();
       await telemetry.stop();

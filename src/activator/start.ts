@@ -13,7 +13,7 @@ import type { Revision } from '../api/serving.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { InformerFactory, KubeClient } from '../kube/types.ts';
 import { DeadlineWheel } from '../proxy/deadline-wheel.ts';
-import type { HttpEngine } from '../proxy/http-engine.ts';
+import { drainWithin, MAX_DRAIN_MS } from '../proxy/drain-limit.ts';
 import type { UpstreamOptions } from '../proxy/types.ts';
 import { UpstreamPools } from '../proxy/upstream-pools.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -24,19 +24,21 @@ import { ConcurrencyReporter } from './concurrency-reporter.ts';
 import { DEFAULT_DISCOVERY, type DiscoverySettings } from './discovery-settings.ts';
 import { ActivatorHandler } from './handler.ts';
 import { createHttpProber } from './http-prober.ts';
-import { RequestPorts } from './request-ports.ts';
+import { directoryOf } from './observed-revision.ts';
+import { RequestPorts, requestLimits } from './request-ports.ts';
 import { RevisionRegistry } from './revision-registry.ts';
 import { noteWake, startTelemetry } from './start-telemetry.ts';
 import { ActivatorThreads, type ThreadsDeps } from './threads/activator-threads.ts';
 import { ActivatorTls, type ActivatorTlsOptions } from './tls.ts';
 
 /** ACT-111, ACT-112. */
-const UPSTREAM_OPTIONS: UpstreamOptions = {
+const UPSTREAM_OPTIONS = {
+  maxIdle: 1000,
   maxIdlePerUpstream: 100,
   idleTimeoutMs: 90_000,
   dialTimeoutMs: 50,
   maxDialAttempts: 16,
-};
+} satisfies UpstreamOptions;
 /** ACT-210: still fully in service for so long after the drain began. */
 export const DRAIN_DELAY_MS = 45_000;
 
@@ -52,8 +54,6 @@ export interface ActivatorOptions {
   port: number;
   /** A second port, for h2c revisions; without it `port` serves them too (ACT-2). */
   h2cPort?: number;
-  /** Default `net`. */
-  httpEngine?: HttpEngine;
   podName: string;
   /** Websocket URL of the autoscaler, asked at each dial; null = not known yet. */
   autoscalerUrl: () => string | null;
@@ -69,7 +69,8 @@ export interface ActivatorOptions {
   threadFile?: URL;
   /** Probe cadence and meshes; what is absent is stock (ACT-5, ACT-10). */
   discovery?: Partial<DiscoverySettings>;
-  /** Idle upstream connections per pod (ACT-111). */
+  /** Idle upstream HTTP/1 connections, in all and per pod (ACT-111). */
+  maxIdle?: number;
   maxIdlePerHost?: number;
   /** Request log, metrics, traces; absent = none of them, whatever happens. */
   telemetry?: TelemetrySettings;
@@ -89,8 +90,11 @@ export interface RunningActivator {
   configured(data: Readonly<Record<string, string>> | undefined): void;
   /** 0 without TLS. */
   readonly tlsPort: number;
-  /** Fails health at once, serves on for `delayMs` (default 45 s), ends after the last answer. */
-  drain(options?: { delayMs?: number }): Promise<void>;
+  /**
+   * Fails health at once, serves on for `delayMs` (default 45 s), ends after the last answer and
+   * `limitMs` (default MAX_DRAIN_MS) after that at the latest.
+   */
+  drain(options?: { delayMs?: number; limitMs?: number }): Promise<void>;
   /** Ends now. */
   stop(): Promise<void>;
 }
@@ -101,8 +105,8 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
   const revisions = options.informers.informer<Revision>(RevisionKind);
   const endpoints = options.informers.informer<Endpoints>(EndpointsKind);
   const services = options.informers.informer<CoreService>(CoreServiceKind);
-  const { maxIdlePerHost: maxIdlePerUpstream = UPSTREAM_OPTIONS.maxIdlePerUpstream } = options;
-  const upstream = { ...UPSTREAM_OPTIONS, maxIdlePerUpstream };
+  const upstream = upstreamOptions(options);
+  const limits = requestLimits(options.threads ?? 1);
   const upstreams = new UpstreamPools(upstream, deps);
   const tls = options.tls === undefined ? null : new ActivatorTls(upstreams, options.tls, options);
   const headers = { [WAKE_NOTICE_HEADER]: '1' };
@@ -114,7 +118,9 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
     if (isDraining) return 'received SIGTERM from kubelet';
     return stats.isConnected ? null : 'connection has not yet been established';
   };
-  const threads = threadsFor(options, upstream, { clock, logger, reporter, health });
+  const directory = directoryOf(revisions);
+  const threadsDeps = { clock, logger, reporter, health, revisions: directory };
+  const threads = threadsFor(options, upstream, threadsDeps);
   const registry = new RevisionRegistry({
     ...(threads === null ? {} : { threads }),
     ...(tls === null ? {} : { upstreamsOf: (namespace) => tls.upstreams.of(namespace) }),
@@ -139,22 +145,23 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
     clusterDomain: options.clusterDomain,
     health,
   });
-  const { host, h2cPort = null, httpEngine: engine = 'net' } = options;
+  const { host, h2cPort = null } = options;
   const ports = new RequestPorts(
     handler,
-    { host, port: options.port, h2cPort, engine },
+    { host, port: options.port, h2cPort, limits },
     { clock, logger },
   );
 
   await Promise.all([revisions, endpoints, services].map((informer) => informer.whenSynced()));
-  await tls?.load(handler);
+  await tls?.load(handler, limits);
   registry.start();
   stats.start();
   reporter.start();
   await ports.listen();
+  const parts = { revisions, handler, reporter, stats, ports, threads };
+  const telemetry = await startTelemetry(options, parts);
   await threads?.listen(ports.servers);
   await tls?.listen(host);
-  const telemetry = await startTelemetry(options, { revisions, handler, reporter, stats, ports });
   logger.info({ host, port: ports.port, h2cPort: ports.h2cPort }, 'activator listening');
 
   const stop = async (): Promise<void> => {
@@ -174,26 +181,34 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
     configured: (data) => telemetry?.configured(data),
     tlsPort: tls?.port ?? 0,
     stop,
-    async drain({ delayMs = DRAIN_DELAY_MS } = {}): Promise<void> {
+    async drain({ delayMs = DRAIN_DELAY_MS, limitMs = MAX_DRAIN_MS } = {}): Promise<void> {
       isDraining = true;
       if (delayMs > 0) await clock.sleep(delayMs);
-      await Promise.all([ports.drain(), tls?.drain(), threads?.drain()]);
+      await drainWithin(clock, limitMs, [ports.drain(), tls?.drain(), threads?.drain()]);
       await stop();
     },
   };
 }
 
+function upstreamOptions(options: ActivatorOptions): typeof UPSTREAM_OPTIONS {
+  const { maxIdle, maxIdlePerUpstream } = UPSTREAM_OPTIONS;
+  return {
+    ...UPSTREAM_OPTIONS,
+    maxIdle: options.maxIdle ?? maxIdle,
+    maxIdlePerUpstream: options.maxIdlePerHost ?? maxIdlePerUpstream,
+  };
+}
+
+/** What of it a thread can be sent. */
+function copyable(settings: TelemetrySettings): Omit<TelemetryOptions, 'output'> {
+  const { config, metricNames, podName, resource, variables } = settings;
+  return { config, metricNames, podName, resource, variables };
+}
+
 /** Null with one thread. A thread that dies takes the process with it. */
 function threadsFor(
-  {
-    threads = 1,
-    tls,
-    httpEngine: engine = 'net',
-    host,
-    clusterDomain,
-    threadFile,
-  }: ActivatorOptions,
-  upstream: UpstreamOptions,
+  { threads = 1, tls, host, clusterDomain, threadFile, telemetry }: ActivatorOptions,
+  upstream: typeof UPSTREAM_OPTIONS,
   deps: Omit<ThreadsDeps, 'onDeath'>,
 ): ActivatorThreads | null {
   if (threads === 1) return null;
@@ -204,6 +219,19 @@ function threadsFor(
   const onDeath = (error: Error): void => {
     throw new Error('a request thread ended', { cause: error });
   };
-  const options = { threads, engine, host, clusterDomain, upstream, ...file };
+  const share = (count: number): number => Math.ceil(count / threads);
+  const ofThread = {
+    ...upstream,
+    maxIdle: share(upstream.maxIdle),
+    maxIdlePerUpstream: share(upstream.maxIdlePerUpstream),
+  };
+  const options = {
+    threads,
+    host,
+    clusterDomain,
+    upstream: ofThread,
+    telemetry: telemetry === undefined ? null : copyable(telemetry),
+    ...file,
+  };
   return new ActivatorThreads(options, { ...deps, onDeath });
 }

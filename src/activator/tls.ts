@@ -7,11 +7,10 @@ import { InternalTls } from '../kube/internal-tls.ts';
 import type { InformerFactory } from '../kube/types.ts';
 import { parseTlsPolicy, type TlsTexts } from '../proxy/tls-policy.ts';
 import { TlsServer } from '../proxy/tls-server.ts';
-import type { ExchangeHandler } from '../proxy/types.ts';
+import type { ExchangeHandler, HttpServerLimits } from '../proxy/types.ts';
 import type { UpstreamPools } from '../proxy/upstream-pools.ts';
 import { TrustPool } from '../proxy/upstream-tls.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { SERVER_LIMITS } from './request-ports.ts';
 import { SecureUpstreams } from './secure-upstreams.ts';
 
 export interface ActivatorTlsOptions {
@@ -58,11 +57,11 @@ export class ActivatorTls {
   }
 
   /** Rejects when there is no certificate, naming its Secret; the policy may be refused, too. */
-  async load(handler: ExchangeHandler): Promise<void> {
+  async load(handler: ExchangeHandler, limits: HttpServerLimits): Promise<void> {
     const { clock, logger } = this.#deps;
     const policy = parseTlsPolicy(this.#options.texts, 'ACTIVATOR_TLS');
     await this.#internal.start();
-    const server = new TlsServer(handler, { limits: SERVER_LIMITS, clock, logger, policy });
+    const server = new TlsServer(handler, { limits, clock, logger, policy, awaitsStreams: true });
     if (this.#pem !== null) await server.useCertificate(this.#pem);
     this.#server = server;
   }

@@ -15,6 +15,8 @@ export class WakeLog {
   /** Null = no wake is under way. */
   #timeline: WakeTimeline | null = null;
   #isProbed = false;
+  /** Told of every phase but the first and the last, which each thread sees itself; null = nobody. */
+  onReach: ((phase: WakePhase, atMs: number) => void) | null = null;
 
   /** `revision` is `namespace/name`. */
   constructor(revision: string, logger: Logger, clock: Clock) {
@@ -38,23 +40,30 @@ export class WakeLog {
 
   /** The stat that asks for a pod went to the socket at `atMs` (Unix ms with fraction). */
   reported(atMs: number): void {
-    if (this.#timeline?.reach('reported', atMs) === true) this.#say('reported', atMs);
+    if (this.reach('reported', atMs)) this.#say('reported', atMs);
   }
 
   /** What the autoscaler tells of its part; it has logged that itself. */
   scaled(decidedAtMs: number, scaledAtMs: number): void {
-    this.#timeline?.reach('decided', decidedAtMs);
-    this.#timeline?.reach('scaled', scaledAtMs);
+    this.reach('decided', decidedAtMs);
+    this.reach('scaled', scaledAtMs);
   }
 
   /** A pod has an address; `atMs` as in `reported`. */
   scheduled(atMs: number): void {
-    if (this.#timeline?.reach('scheduled', atMs) === true) this.#say('scheduled', atMs);
+    if (this.reach('scheduled', atMs)) this.#say('scheduled', atMs);
   }
 
   /** A pod took a connection. Where the node agent runs, it logs when the process was spawned. */
   started(): void {
-    this.#timeline?.reach('started', this.#clock.preciseNowMs());
+    this.reach('started', this.#clock.preciseNowMs());
+  }
+
+  /** A phase that somebody else saw; false = no wake is under way, or it was known already. */
+  reach(phase: WakePhase, atMs: number): boolean {
+    if (this.#timeline?.reach(phase, atMs) !== true) return false;
+    this.onReach?.(phase, atMs);
+    return true;
   }
 
   /** The first pod can take requests. */

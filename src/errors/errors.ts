@@ -37,6 +37,7 @@ const row = (
 
 export const ERRORS = {
   QUEUE_FULL: row('KN_QUEUE_FULL', 503, 'internal', true, 'pending request queue full'),
+  BODIES_FULL: row('KN_BODIES_FULL', 503, 'internal', true, 'too many request bodies are held'),
   REQUEST_TIMEOUT: row('KN_REQUEST_TIMEOUT', 504, 'upstream', false, 'request timeout', 'bare'),
   SHUTTING_DOWN: row('KN_SHUTTING_DOWN', 503, 'internal', true, 'shutting down'),
   NOT_READY: row('KN_NOT_READY', 503, 'upstream', true, '', 'empty'),
@@ -147,13 +148,7 @@ export const ERRORS = {
     false,
     'invalid Content-Type, want `application/json`',
   ),
-  WEBHOOK_PATH: row(
-    'KN_WEBHOOK_PATH',
-    400,
-    'downstream',
-    false,
-    'no controller registered for: ',
-  ),
+  WEBHOOK_PATH: row('KN_WEBHOOK_PATH', 400, 'downstream', false, 'no controller registered for: '),
   WEBHOOK_BODY: row('KN_WEBHOOK_BODY', 400, 'downstream', false, 'could not decode body:'),
   WEBHOOK_BUSY: row('KN_WEBHOOK_BUSY', 503, 'internal', true, 'too many reviews at once'),
   WEBHOOK_FAILED: row('KN_WEBHOOK_FAILED', 500, 'internal', true, 'admission failed: '),

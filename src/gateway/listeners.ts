@@ -2,7 +2,7 @@
 // Each speaks HTTP/1.x and HTTP/2 (ING-85); they share the routes and differ in what they tell the
 // application about the client's scheme. Not hot.
 
-import type { HttpEngine } from '../proxy/http-engine.ts';
+import { HeldBytes } from '../proxy/held-bytes.ts';
 import { createRequestPort } from '../proxy/request-port.ts';
 import { TlsServer } from '../proxy/tls-server.ts';
 import type { HttpServer, HttpServerLimits } from '../proxy/types.ts';
@@ -10,14 +10,19 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Certificates } from './certificates.ts';
 import { GatewayHandler, type GatewayHandlerDeps, type Visibility } from './handler.ts';
 
+/**
+ * Bytes of bodies of requests that wait for a connection to their backend, over all connections of
+ * a gateway; a request that would need more is answered 503 (KN_BODIES_FULL).
+ */
+const MAX_HELD_BODY_BYTES = 192 << 20;
 const SERVER_LIMITS: HttpServerLimits = {
   maxHeadBytes: 1024 * 1024,
   headTimeoutMs: 60_000,
   readAheadBytes: 64 * 1024,
+  held: new HeldBytes(MAX_HELD_BODY_BYTES),
 };
 
 export interface ListenersOptions {
-  readonly engine: HttpEngine;
   /** Null = no HTTPS; 0 = any free port. */
   readonly httpsPort: number | null;
   readonly certificates: Certificates | null;
@@ -35,11 +40,12 @@ export class Listeners {
   constructor(
     visibility: Visibility,
     deps: Omit<GatewayHandlerDeps, 'visibility' | 'isSecure'>,
-    { engine, httpsPort, certificates, logger }: ListenersOptions,
+    { httpsPort, certificates, logger }: ListenersOptions,
   ) {
-    const serverDeps = { limits: SERVER_LIMITS, clock: deps.clock, logger };
+    const { clock } = deps;
+    const serverDeps = { limits: SERVER_LIMITS, clock, logger, awaitsStreams: true };
     const plain = new GatewayHandler({ ...deps, visibility });
-    this.#http = createRequestPort(engine, plain, serverDeps);
+    this.#http = createRequestPort('net', plain, serverDeps);
     this.#httpsPort = httpsPort ?? 0;
     this.#https = null;
     if (httpsPort === null || certificates === null) return;

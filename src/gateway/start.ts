@@ -16,7 +16,7 @@ import { objectKey } from '../api/objects.ts';
 import type { Clock } from '../clock/clock.ts';
 import { Controller } from '../kube/controller.ts';
 import type { InformerFactory, KubeClient, Lister } from '../kube/types.ts';
-import type { HttpEngine } from '../proxy/http-engine.ts';
+import { drainWithin, MAX_DRAIN_MS } from '../proxy/drain-limit.ts';
 import type { UpstreamOptions } from '../proxy/types.ts';
 import { UpstreamPools } from '../proxy/upstream-pools.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -55,8 +55,6 @@ export interface GatewayOptions {
   /** HTTPS beside each listener, with the certificates of `Ingress.spec.tls`; absent = none. */
   httpsPort?: number;
   localHttpsPort?: number;
-  /** Default `net`. */
-  httpEngine?: HttpEngine;
   systemNamespace: string;
   clusterDomain: string;
   ingressClass: string;
@@ -68,8 +66,11 @@ export interface RunningGateway {
   /** 0 = not open. */
   readonly httpsPort: number;
   readonly localHttpsPort: number;
-  /** Fails health at once, serves on for `delayMs` (default 15 s), ends after the last answer. */
-  drain(options?: { delayMs?: number }): Promise<void>;
+  /**
+   * Fails health at once, serves on for `delayMs` (default 15 s), ends after the last answer and
+   * `limitMs` (default MAX_DRAIN_MS) after that at the latest.
+   */
+  drain(options?: { delayMs?: number; limitMs?: number }): Promise<void>;
   /** Ends now. */
   stop(): Promise<void>;
 }
@@ -116,7 +117,6 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const handlerDeps = { table, random, clock, isHealthy };
   const listenersFor = (visibility: Visibility, httpsPort: number | undefined) =>
     new Listeners(visibility, handlerDeps, {
-      engine: options.httpEngine ?? 'net',
       httpsPort: httpsPort ?? null,
       certificates,
       logger,
@@ -156,10 +156,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   return {
     ...ports,
     stop,
-    async drain({ delayMs = DRAIN_DELAY_MS } = {}): Promise<void> {
+    async drain({ delayMs = DRAIN_DELAY_MS, limitMs = MAX_DRAIN_MS } = {}): Promise<void> {
       isDraining = true;
       if (delayMs > 0) await clock.sleep(delayMs);
-      await Promise.all([external.drain(), local.drain()]);
+      await drainWithin(clock, limitMs, [external.drain(), local.drain()]);
       await stop();
     },
   };

@@ -6,6 +6,8 @@ const TIMEOUT_GROWTH = 1.4;
 const TIMEOUT_JITTER = 0.1;
 const MIN_PAUSE_MS = 30;
 const PAUSE_SPREAD_MS = 30;
+/** Timed out attempts after which a dial counts as stalled; 0.6 s with the stock timeouts. */
+const STALLED_AFTER = 5;
 
 export class DialSchedule {
   readonly #maxAttempts: number;
@@ -24,6 +26,11 @@ export class DialSchedule {
 
   get isExhausted(): boolean {
     return this.#attempt >= this.#maxAttempts;
+  }
+
+  /** The upstream does not answer at all, it seems: another one may be the better choice. */
+  get isStalled(): boolean {
+    return this.#attempt >= STALLED_AFTER;
   }
 
   /** Counts one more attempt and says how long it may take. */

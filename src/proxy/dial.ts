@@ -96,6 +96,7 @@ export class Dial implements ConnectionOwner, PendingDial {
       return;
     }
     this.#timer = this.#clock.setTimer(this.#schedule.pauseMs(), () => this.#try());
+    if (this.#schedule.isStalled) this.#waiter?.onDialStalled?.();
   }
 
   #abandon(): void {

@@ -58,6 +58,7 @@ class Http1CallPool implements CallPool {
         this.#dials.delete(waiter);
         waiter.onUpstreamRoom(new Http1Call(link));
       },
+      onDialStalled: () => waiter.onUpstreamStalled?.(),
       onDialFailed: (code: FailureCode, message: string) => {
         this.#dials.delete(waiter);
         waiter.onUpstreamUnreachable(code, message);
@@ -110,6 +111,10 @@ class Http2LinkDial implements PendingDial, CallPoolWaiter {
 
   onUpstreamRoom(upstream: CallUpstream): void {
     this.#waiter?.onDialed(new Http2Link(upstream, this.#pool.authority));
+  }
+
+  onUpstreamStalled(): void {
+    this.#waiter?.onDialStalled?.();
   }
 
   onUpstreamUnreachable(code: FailureCode, message: string): void {

@@ -21,6 +21,7 @@ export interface Http2DialOwner {
   /** Null = plain TCP. */
   readonly tls: UpstreamTls | null;
   onDialed(socket: Socket): void;
+  onDialStalled(): void;
   onDialFailed(code: FailureCode, message: string): void;
 }
 
@@ -91,5 +92,6 @@ export class Http2Dial {
       return;
     }
     this.#timer = this.#clock.setTimer(this.#schedule.pauseMs(), () => this.#try());
+    if (this.#schedule.isStalled) this.#owner.onDialStalled();
   }
 }

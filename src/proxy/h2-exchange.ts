@@ -9,6 +9,8 @@
 // rest of a complete answer; an answer the application did not complete is reset, never ended.
 // Hot: one per request, one shape, no closures.
 
+import { answerError } from '../errors/answer.ts';
+import { ERRORS } from '../errors/errors.ts';
 import { isIdempotent } from './forward-rules.ts';
 import type { Http2Connection } from './h2/connection.ts';
 import type { Http2RequestHead } from './h2/request-head.ts';
@@ -161,6 +163,10 @@ export class Http2Exchange
     if (this.#call?.write(chunk) === false) this.#stream.pauseReading();
   }
 
+  onBodiesFull(): void {
+    if (this.#phase <= Phase.DIALING) answerError(this, ERRORS.BODIES_FULL);
+  }
+
   onRequestEnd(trailers: RawFields | null): void {
     this.#isRequestComplete = true;
     this.#continueWait?.settle();
@@ -180,6 +186,10 @@ export class Http2Exchange
 
   onUpstreamRoom(upstream: CallUpstream): void {
     this.#send(upstream);
+  }
+
+  onUpstreamStalled(): void {
+    this.#connection.host.handler.onUpstreamStall?.(this);
   }
 
   onUpstreamUnreachable(code: FailureCode, message: string): void {

@@ -102,6 +102,10 @@ export class Http2Pool implements CallPool, Http2DialOwner, Http2UpstreamOwner {
     this.#pending = new Http2Upstream(this, http2, socket, authorityOf(this));
   }
 
+  onDialStalled(): void {
+    for (const waiter of [...this.#waiters]) waiter.onUpstreamStalled?.();
+  }
+
   onDialFailed(code: FailureCode, message: string): void {
     this.#dial = null;
     this.#failWaiters(code, message);

@@ -10,6 +10,7 @@ import type { Peer } from './connection-host.ts';
 import type { Http2Connection } from './h2/connection.ts';
 import type { Http2Host } from './h2/host.ts';
 import { loadHttp2 } from './h2-module.ts';
+import type { HeldBytes } from './held-bytes.ts';
 import type { Http2Acceptor } from './protocol-choice.ts';
 import { DateLine } from './replies.ts';
 import type { ExchangeHandler } from './types.ts';
@@ -19,6 +20,8 @@ export interface Http2ServerDeps {
   readonly logger: Logger;
   /** How long a client may take to complete its preface, and any field block it began. */
   readonly headTimeoutMs: number;
+  /** What bodies nobody reads yet may take over all connections; absent = no limit. */
+  readonly held?: HeldBytes | undefined;
   /** Connections are inside of TLS. Default false. */
   readonly isSecure?: boolean;
 }
@@ -41,13 +44,15 @@ export class Http2Server implements Http2Acceptor, Http2Host {
   readonly clock: Clock;
   readonly headTimeoutMs: number;
   readonly isSecure: boolean;
+  readonly held: HeldBytes | undefined;
   rejectedCount = 0;
   readonly #logger: Logger;
   readonly #dateLine: DateLine;
   readonly #connections = new Set<Http2Connection>();
   #isDraining = false;
   #closed: Promise<void> | null = null;
-  #onEmpty: (() => void) | null = null;
+  /** For the last connection to end. */
+  readonly #waiting: (() => void)[] = [];
   #line = '';
   #date = '';
 
@@ -57,6 +62,7 @@ export class Http2Server implements Http2Acceptor, Http2Host {
     this.#logger = deps.logger;
     this.headTimeoutMs = deps.headTimeoutMs;
     this.isSecure = deps.isSecure ?? false;
+    this.held = deps.held;
     this.#dateLine = new DateLine(deps.clock);
   }
 
@@ -79,9 +85,10 @@ export class Http2Server implements Http2Acceptor, Http2Host {
     else void load().then((found) => this.#serve(found, socket, peer));
   }
 
-  drain(): void {
+  drain(): Promise<void> {
     this.#isDraining = true;
     for (const connection of [...this.#connections]) connection.drain();
+    return this.#whenEmpty();
   }
 
   close(): Promise<void> {
@@ -100,7 +107,8 @@ export class Http2Server implements Http2Acceptor, Http2Host {
 
   onClosed(connection: Http2Connection): void {
     this.#connections.delete(connection);
-    if (this.#connections.size === 0) this.#onEmpty?.();
+    if (this.#connections.size > 0) return;
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   #serve(connectionClass: ConnectionClass, socket: ClientSocket, peer: Peer): void {
@@ -112,17 +120,20 @@ export class Http2Server implements Http2Acceptor, Http2Host {
     if (this.#isDraining) connection.drain();
   }
 
-  #closeAll(): Promise<void> {
+  async #closeAll(): Promise<void> {
     for (const connection of [...this.#connections]) connection.close();
-    if (this.#connections.size === 0) return Promise.resolve();
+    if (this.#connections.size === 0) return;
     const timer = this.clock.setTimer(FLUSH_MS, () => {
       for (const connection of [...this.#connections]) connection.destroy();
     });
+    await this.#whenEmpty();
+    timer.cancel();
+  }
+
+  #whenEmpty(): Promise<void> {
+    if (this.#connections.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#onEmpty = () => {
-        timer.cancel();
-        resolve();
-      };
+      this.#waiting.push(resolve);
     });
   }
 }

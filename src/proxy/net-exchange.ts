@@ -109,15 +109,10 @@ export class NetExchange implements Exchange, UpstreamCaller {
     if (this.ended || this.responseStarted) return;
     this.#decideClosing();
     const bodyBytes = Buffer.byteLength(body);
-    const lead = replyHead(
-      this.minorVersion,
-      status,
-      headers,
-      bodyBytes,
-      this.#connection.host.date.get(),
-      this.closesAfter,
-      this.#extraHeaders,
-    );
+    const { minorVersion: minor, closesAfter } = this;
+    const extra = this.#extraHeaders;
+    const date = this.#connection.host.date.get();
+    const lead = replyHead(minor, status, headers, bodyBytes, date, closesAfter, extra);
     this.responseStarted = true;
     this.responseStatus = status;
     const sent = this.method === 'HEAD' || hasNoBody(status) ? '' : body;
@@ -217,6 +212,10 @@ export class NetExchange implements Exchange, UpstreamCaller {
   onDialed(connection: UpstreamLink): void {
     this.#dial = null;
     this.#send(connection);
+  }
+
+  onDialStalled(): void {
+    this.#connection.handler.onUpstreamStall?.(this);
   }
 
   onDialFailed(code: FailureCode, message: string): void {

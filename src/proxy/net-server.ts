@@ -23,6 +23,8 @@ export interface NetServerDeps {
   http2?: Http2Acceptor;
   /** Connections are inside of TLS. Default false. */
   isSecure?: boolean;
+  /** Draining waits for streams of HTTP/2, too. Default false: QP-121. */
+  awaitsStreams?: boolean;
 }
 
 /** An HttpServer that also serves connections accepted elsewhere (TLS, protocol sniffing). */
@@ -45,6 +47,7 @@ class NetServer implements NetHttpServer, ConnectionHost {
   isDraining = false;
   tick = 0;
   #rejected = 0;
+  readonly #awaitsStreams: boolean;
   readonly #logger: Logger;
   readonly #server: Server;
   readonly #connections = new Set<ServerConnection>();
@@ -60,6 +63,7 @@ class NetServer implements NetHttpServer, ConnectionHost {
     this.#logger = deps.logger;
     this.http2 = deps.http2 ?? null;
     this.isSecure = deps.isSecure ?? false;
+    this.#awaitsStreams = deps.awaitsStreams ?? false;
     this.departures = new DepartureWatch(deps.clock);
     this.#server = createServer(
       {
@@ -107,11 +111,14 @@ class NetServer implements NetHttpServer, ConnectionHost {
     if (this.#drained !== null) return this.#drained;
     this.isDraining = true;
     void this.#stopListening();
-    this.#drained = new Promise((resolve) => {
+    const drained = new Promise<void>((resolve) => {
       this.#onDrained = resolve;
     });
     for (const connection of [...this.#connections]) connection.drain();
-    this.http2?.drain();
+    const ended = this.http2?.drain();
+    this.#drained = this.#awaitsStreams
+      ? Promise.all([drained, ended]).then(() => undefined)
+      : drained;
     this.#checkDrained();
     return this.#drained;
   }

@@ -15,8 +15,11 @@ export interface Http2Acceptor {
   readonly connectionCount: number;
   /** Requests refused before any role saw them. */
   readonly rejectedCount: number;
-  /** Tells clients to go away; streams that run are finished, new ones refused. */
-  drain(): void;
+  /**
+   * Tells clients to go away; streams that run are finished, new ones refused. Resolves when the
+   * last connection has ended.
+   */
+  drain(): Promise<void>;
   /** Closes everything now, except that complete answers still go out. */
   close(): Promise<void>;
 }

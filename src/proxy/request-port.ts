@@ -12,14 +12,16 @@ export interface RequestPortDeps {
   readonly limits: HttpServerLimits;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Draining waits for streams of HTTP/2, too. Default false: QP-121. */
+  readonly awaitsStreams?: boolean;
 }
 
 export function createRequestPort(
   engine: HttpEngine,
   handler: ExchangeHandler,
-  { limits, clock, logger }: RequestPortDeps,
+  { limits, clock, logger, awaitsStreams = false }: RequestPortDeps,
 ): HttpServer {
-  const { headTimeoutMs } = limits;
-  const http2 = new Http2Server(handler, { clock, logger, headTimeoutMs });
-  return createHttpServer(engine, handler, { limits, clock, logger, http2 });
+  const { headTimeoutMs, held } = limits;
+  const http2 = new Http2Server(handler, { clock, logger, headTimeoutMs, held });
+  return createHttpServer(engine, handler, { limits, clock, logger, http2, awaitsStreams });
 }

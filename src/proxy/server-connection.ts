@@ -18,6 +18,7 @@ import { pumpLater, State } from './connection-state.ts';
 import { MAX_DISCARD_BYTES } from './forward-rules.ts';
 import { HalfClose } from './half-close.ts';
 import { HeadIntake } from './head-intake.ts';
+import { refuseBeyond } from './held-bytes.ts';
 import { NetExchange } from './net-exchange.ts';
 import { handOver } from './protocol-choice.ts';
 import { ReadPause } from './read-pause.ts';
@@ -39,7 +40,7 @@ export class ServerConnection implements WireReader {
   exchange: NetExchange | null = null;
   readonly #intake: HeadIntake;
   readonly #body = new BodyReader();
-  readonly #backlog = new ByteBacklog();
+  readonly #backlog: ByteBacklog;
   #state: State = State.HEAD;
   #discarded = 0;
   #isProcessing = false;
@@ -55,6 +56,7 @@ export class ServerConnection implements WireReader {
     this.peerPort = peer.port;
     this.handler = host.handler;
     this.clock = host.clock;
+    this.#backlog = new ByteBacklog(host.limits.held);
     this.#wire = new Wire(socket, this);
     this.answer = new AnswerWriter(this.#wire, host.date);
     this.#closing = new ClientClosing(host.clock, socket);
@@ -65,7 +67,7 @@ export class ServerConnection implements WireReader {
       this.#judgePeerEnd();
     });
     for (const event of ['error', 'close']) socket.on(event, () => this.#onGone());
-    this.#wire.start();
+    this.#wire.start(host.limits.readBytes);
   }
 
   get isTunnel(): boolean {
@@ -140,6 +142,7 @@ export class ServerConnection implements WireReader {
       if (this.#state === State.HEAD && !this.#intake.head.isFresh) this.#continueHead();
       else this.#processBacklog();
     }
+    if (this.#backlog.length > 0) refuseBeyond(this.host.limits.held, this.exchange);
     this.#regulate();
   }
 
@@ -177,10 +180,8 @@ export class ServerConnection implements WireReader {
       case State.BODY:
       case State.TUNNEL:
         return this.exchange?.canTakeBytes === true;
-      case State.WAIT:
-        return false;
       default:
-        return true;
+        return this.#state !== State.WAIT;
     }
   }
 
@@ -235,8 +236,8 @@ export class ServerConnection implements WireReader {
   #begin(): void {
     const { head } = this.#intake;
     const exchange = new NetExchange(this, head, this.clock.monotonicMs());
-    const isChunked = head.contentLength < 0;
-    this.#body.start(isChunked ? BodyMode.CHUNKED : BodyMode.LENGTH, head.contentLength);
+    const mode = head.contentLength < 0 ? BodyMode.CHUNKED : BodyMode.LENGTH;
+    this.#body.start(mode, head.contentLength);
     this.#state = exchange.requestComplete ? State.WAIT : State.BODY;
     this.exchange = exchange;
     this.handler.onRequest(exchange);
@@ -246,8 +247,8 @@ export class ServerConnection implements WireReader {
   #answerOptions(): void {
     const { keepAlive, minorVersion } = this.#intake.head;
     const closes = this.host.isDraining || !keepAlive;
-    const date = this.host.date.get();
-    this.answer.reply(replyHead(minorVersion, 200, '', 0, date, closes, ''), '');
+    const lead = replyHead(minorVersion, 200, '', 0, this.host.date.get(), closes, '');
+    this.answer.reply(lead, '');
     if (closes) this.#closeGently();
   }
 
@@ -284,15 +285,14 @@ export class ServerConnection implements WireReader {
 
   /** The framing of the body broke: the application must not see a complete request. */
   #onMalformedBody(): void {
-    const exchange = this.exchange;
-    if (exchange === null || exchange.responseStarted) {
+    if (this.exchange === null || this.exchange.responseStarted) {
       this.host.onRejected();
       this.destroy();
-      return;
+    } else {
+      this.#state = State.LINGER;
+      this.exchange.onClientGone();
+      this.#reject(RequestVerdict.MALFORMED);
     }
-    this.#state = State.LINGER;
-    exchange.onClientGone();
-    this.#reject(RequestVerdict.MALFORMED);
   }
 
   #checkPartialHead(): void {
@@ -348,7 +348,7 @@ export class ServerConnection implements WireReader {
 
   /** The body cannot get longer than what waits here. */
   #checkEndInBody(): void {
-    const exchange = this.exchange;
+    const { exchange } = this;
     if (exchange === null) return;
     const missing = exchange.contentLength - exchange.requestBytes - this.#backlog.length;
     if (missing > 0 || this.#backlog.length === 0) exchange.onClientGone();

@@ -34,6 +34,8 @@ export interface TlsServerDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly policy: TlsPolicy;
+  /** Draining waits for streams of HTTP/2, too. Default false: QP-121. */
+  readonly awaitsStreams?: boolean;
   /** Certificates by the name a client asks for; null = none: the handshake fails (ING-33). */
   readonly contextFor?: (serverName: string) => SecureContext | null;
 }
@@ -51,14 +53,16 @@ export class TlsServer implements HttpServer {
   constructor(handler: ExchangeHandler, deps: TlsServerDeps) {
     const { limits, clock, logger } = deps;
     this.#deps = deps;
-    const { headTimeoutMs } = limits;
-    this.#http2 = new Http2Server(handler, { clock, logger, headTimeoutMs, isSecure: true });
+    const { headTimeoutMs, held } = limits;
+    const shared = { clock, logger, headTimeoutMs, held };
+    this.#http2 = new Http2Server(handler, { ...shared, isSecure: true });
     this.#net = createNetServer(handler, {
       limits,
       clock,
       logger,
       http2: this.#http2,
       isSecure: true,
+      awaitsStreams: deps.awaitsStreams ?? false,
     });
     this.#listener = createServer(
       {

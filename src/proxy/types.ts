@@ -6,6 +6,7 @@
 // here runs per request.
 
 import type { Server } from 'node:net';
+import type { HeldBytes } from './held-bytes.ts';
 
 /** How an exchange ended; small integers because they are compared per request. */
 export const Outcome = {
@@ -129,6 +130,11 @@ export interface ExchangeHandler {
   onInterimHead?(exchange: Exchange, status: number): void;
   /** Answer bytes (or tunnelled bytes from the app) went to the client. */
   onResponseBytes(exchange: Exchange, byteCount: number): void;
+  /**
+   * The upstream takes no connection so far and is tried on. The handler may call `cancelForward`
+   * and choose another one; nothing of the request was sent.
+   */
+  onUpstreamStall?(exchange: Exchange): void;
   /** No answer head will come. The handler answers, or forwards elsewhere if `!failure.sent`. */
   onUpstreamFailure(exchange: Exchange, failure: UpstreamFailure): void;
   /** Exactly once per onRequest. */
@@ -174,12 +180,18 @@ export interface HttpServerLimits {
   headTimeoutMs: number;
   /** Request body bytes read ahead while the role has not decided yet. */
   readAheadBytes: number;
+  /** One read of a connection, at most; 1 KiB to 64 KiB, default 64 KiB. */
+  readBytes?: number;
+  /** What all connections may hold together of bodies nobody reads yet; absent = no limit. */
+  held?: HeldBytes;
 }
 
 /** Settings of the upstream side, QP-61 to QP-64. */
 export interface UpstreamOptions {
   /** Idle connections kept per upstream. */
   maxIdlePerUpstream: number;
+  /** Idle connections kept in all; one more ends an older one. Absent or 0 = no limit. */
+  maxIdle?: number;
   idleTimeoutMs: number;
   /** First dial attempt; grows by 1.4 per try (QP-63). */
   dialTimeoutMs: number;

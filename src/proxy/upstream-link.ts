@@ -67,6 +67,8 @@ export interface UpstreamLink {
 /** Who waits for a link. */
 export interface DialWaiter {
   onDialed(link: UpstreamLink): void;
+  /** Attempts time out; there will be more. The waiter may cancel. */
+  onDialStalled?(): void;
   onDialFailed(code: FailureCode, message: string): void;
 }
 
@@ -126,6 +128,8 @@ export interface CallUpstream {
 /** Who waits for a connection that takes a call. */
 export interface CallPoolWaiter {
   onUpstreamRoom(upstream: CallUpstream): void;
+  /** Attempts to connect time out; there will be more. The waiter may cancel. */
+  onUpstreamStalled?(): void;
   onUpstreamUnreachable(code: FailureCode, message: string): void;
 }
 

@@ -6,6 +6,7 @@
 import type { Clock, TimerHandle } from '../clock/clock.ts';
 import { Dial } from './dial.ts';
 import { Http2Pool } from './h2-pool.ts';
+import { IdleLimit } from './idle-limit.ts';
 import type { Upstream, UpstreamOptions } from './types.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import { authorityOf } from './upstream-errors.ts';
@@ -44,12 +45,21 @@ export class UpstreamPools {
   readonly #options: UpstreamOptions;
   readonly #deps: UpstreamDeps;
   readonly #pools = new Map<string, UpstreamPool>();
+  readonly #idle: IdleLimit;
   #sweeper: TimerHandle | null = null;
   #isClosed = false;
 
   constructor(options: UpstreamOptions, deps: UpstreamDeps) {
     this.#options = options;
     this.#deps = deps;
+    const pools = this.#pools;
+    const all = { [Symbol.iterator]: () => pools.values() };
+    this.#idle = new IdleLimit(options.maxIdle ?? 0, all);
+  }
+
+  /** HTTP/1 connections no request uses, of all addresses. */
+  get idleCount(): number {
+    return this.#idle.count;
   }
 
   /** The pool of that address, made on first use. Keep it; the look-up builds a key. */
@@ -60,7 +70,10 @@ export class UpstreamPools {
       pool = kind.create(host, port, this.#options, this.#deps);
       pool.key = key;
       if (this.#isClosed) pool.close();
-      else if (this.#pools.size < MAX_UPSTREAMS) this.#pools.set(key, pool);
+      else if (this.#pools.size < MAX_UPSTREAMS) {
+        pool.limit = this.#idle;
+        this.#pools.set(key, pool);
+      }
       this.#startSweeping();
     }
     return pool;
@@ -97,8 +110,9 @@ export class UpstreamPool implements Upstream {
   readonly authority: string;
   /** Null = plain TCP. */
   readonly tls: UpstreamTls | null;
-  /** Belongs to UpstreamPools. */
+  /** Belongs to UpstreamPools, as the next one. */
   key = '';
+  limit: IdleLimit | null = null;
   readonly #options: UpstreamOptions;
   readonly #deps: UpstreamDeps;
   /** Oldest first. */
@@ -144,6 +158,7 @@ export class UpstreamPool implements Upstream {
         // The newest is too old for this request, so all are; they stay for replayable ones.
         if (!isReplayable && idleMs >= MAX_IDLE_FOR_ONE_SHOT_MS) return null;
         this.#idle.pop();
+        this.limit?.onTaken();
         return connection;
       }
       connection.destroy();
@@ -166,11 +181,18 @@ export class UpstreamPool implements Upstream {
     }
     connection.idleSinceMs = this.#deps.clock.monotonicMs();
     this.#idle.push(connection);
+    this.limit?.onIdle();
   }
 
   onClosed(connection: UpstreamConnection): void {
     const index = this.#idle.lastIndexOf(connection);
-    if (index >= 0) this.#idle.splice(index, 1);
+    if (index < 0) return;
+    this.#idle.splice(index, 1);
+    this.limit?.onTaken();
+  }
+
+  dropOldest(): void {
+    this.#idle[0]?.destroy();
   }
 
   sweep(nowMs: number): void {

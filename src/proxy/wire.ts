@@ -52,8 +52,8 @@ export class Wire implements WriteOwner {
     socket.on('drain', () => this.#checkDrain());
   }
 
-  /** Begins to read; the socket is connected. */
-  start(): void {
+  /** Begins to read, `readBytes` at once at most, above 0; the socket is connected. */
+  start(readBytes: number = READ_BYTES): void {
     const socket = this.#socket;
     // What the stream holds already has to come first, so then it stays a stream.
     const handle = socket.readableLength > 0 ? null : handleOf(socket);
@@ -63,7 +63,7 @@ export class Wire implements WriteOwner {
     }
     this.#handle = handle;
     shared ??= Buffer.allocUnsafeSlow(READ_BYTES);
-    const buffer = shared;
+    const buffer = readBytes < READ_BYTES ? shared.subarray(0, readBytes) : shared;
     readInto(handle, buffer, (count) => this.#reader?.onWireBytes(buffer, count));
     // Lets the stream's end come through.
     socket.resume();

@@ -1,15 +1,10 @@
-// What a request thread has the main thread do for it: log entries and request log lines leave
-// through one writer, so no line is torn (QP-127), and readiness is evaluated once for the pod
-// (QP-104). Log lines of one turn go in one message.
+// What a request thread has the main thread do for it: log entries leave through one writer, and
+// readiness is evaluated once for the pod (QP-104). Request log lines go through LineForwarder.
 
-import type { LineSink } from '../telemetry/line-output.ts';
 import type { Logger, LogLevel } from '../telemetry/logger.ts';
 import type { FromThread, LogMethod } from './thread-messages.ts';
 
 type Post = (message: FromThread) => void;
-
-/** Characters of lines kept for the end of the turn; beyond, they are sent at once. */
-const MAX_GATHERED_CHARACTERS = 64 * 1024;
 
 export function threadLogger(post: Post, level: LogLevel, bound: object = {}): Logger {
   const log =
@@ -24,35 +19,6 @@ export function threadLogger(post: Post, level: LogLevel, bound: object = {}): L
     isDebugEnabled: () => level === 'debug',
     child: (fields) => threadLogger(post, level, { ...bound, ...fields }),
   };
-}
-
-export class LineForwarder implements LineSink {
-  readonly #post: Post;
-  #text = '';
-  #scheduled = false;
-
-  constructor(post: Post) {
-    this.#post = post;
-  }
-
-  write(line: string): void {
-    this.#text += line;
-    if (this.#text.length > MAX_GATHERED_CHARACTERS) this.flush();
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(flushLater, this);
-  }
-
-  flush(): void {
-    this.#scheduled = false;
-    if (this.#text === '') return;
-    this.#post({ kind: 'lines', text: this.#text });
-    this.#text = '';
-  }
-}
-
-function flushLater(forwarder: LineForwarder): void {
-  forwarder.flush();
 }
 
 /** One question per health check, because each must see an evaluation that ends after it came. */

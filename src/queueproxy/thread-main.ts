@@ -6,10 +6,11 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../clock/clock.ts';
 import { onScaleOf } from '../clock/thread-clock.ts';
 import { Gate } from '../proxy/gate.ts';
+import { LineForwarder } from '../telemetry/line-forwarder.ts';
 import { RequestPlane } from './request-plane.ts';
 import { Telemetry } from './telemetry.ts';
 import { ThreadAccounting, ThreadDrainState } from './thread-cells.ts';
-import { LineForwarder, ReadinessAsker, threadLogger } from './thread-forwarding.ts';
+import { ReadinessAsker, threadLogger } from './thread-forwarding.ts';
 import type {
   FromThread,
   ThreadListen,
@@ -32,7 +33,7 @@ function run(start: ThreadStart, main: MessagePort): void {
     port?.unref();
   }
   const readiness = new ReadinessAsker(post);
-  const output = new LineForwarder(post);
+  const output = new LineForwarder((text) => post({ kind: 'lines', text }));
   const random = Math.random;
   const telemetry = Telemetry.create(settings, { clock, logger, random, output });
   const plane = new RequestPlane(settings, {

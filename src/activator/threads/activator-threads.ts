@@ -6,11 +6,13 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { Clock, TimerHandle } from '../../clock/clock.ts';
 import { scaleOriginMs } from '../../clock/thread-clock.ts';
-import type { HttpEngine } from '../../proxy/http-engine.ts';
 import { duplicateDescriptors } from '../../proxy/listening-descriptors.ts';
 import type { HttpServer, UpstreamOptions } from '../../proxy/types.ts';
 import type { Logger } from '../../telemetry/logger.ts';
+import type { MetricSnapshot } from '../../telemetry/metric-series.ts';
+import type { ActivatorTelemetry } from '../activator-telemetry.ts';
 import type { ConcurrencyReporter } from '../concurrency-reporter.ts';
+import type { RevisionDirectory } from '../observed-revision.ts';
 import type { RevisionSettings } from '../revision-settings.ts';
 import { MAX_QUEUED_PER_REVISION, type RevisionThrottler } from '../revision-throttler.ts';
 import { MainTeam } from './main-team.ts';
@@ -24,6 +26,7 @@ import {
   type ThreadStart,
   type ToThread,
 } from './thread-messages.ts';
+import { ThreadTasks } from './thread-tasks.ts';
 
 /** How often probes of other threads hear of a change in health. */
 const HEALTH_PERIOD_MS = 100;
@@ -33,10 +36,11 @@ const THREAD_FILE = new URL('./thread-main.js', import.meta.url);
 export interface ThreadsOptions {
   /** 2 to 16, the main thread counted. */
   readonly threads: number;
-  readonly engine: HttpEngine;
   readonly host: string;
   readonly clusterDomain: string;
   readonly upstream: UpstreamOptions;
+  /** Null = nothing is observed. */
+  readonly telemetry: ThreadStart['telemetry'];
   /** The built entry file; the one beside this module unless a test says otherwise. */
   readonly threadFile?: URL;
 }
@@ -46,6 +50,7 @@ export interface ThreadsDeps {
   readonly logger: Logger;
   readonly reporter: ConcurrencyReporter;
   readonly health: () => string | null;
+  readonly revisions: RevisionDirectory;
   /** A thread ended although nobody asked it to. */
   readonly onDeath: (error: Error) => void;
 }
@@ -62,10 +67,12 @@ export class ActivatorThreads {
   readonly #forgotten = new Set<MainTeam>();
   readonly #throttlers = new Map<number, RevisionThrottler>();
   readonly #ticker: TimerHandle;
+  readonly #tasks: ThreadTasks;
+  #telemetry: ActivatorTelemetry | null = null;
   #lastId = 0;
   #isClosing = false;
-  /** Threads still to answer the last of `listen`, `drain`, `close`, and who waits for that. */
-  #pending: { missing: number; resolve(): void; reject(error: Error): void } | null = null;
+  /** The last metrics of every thread. */
+  #closed: Promise<MetricSnapshot[]> | null = null;
 
   constructor(options: ThreadsOptions, deps: ThreadsDeps) {
     const { threads } = options;
@@ -81,6 +88,7 @@ export class ActivatorThreads {
     for (let thread = 1; thread < threads; thread += 1) {
       this.#workers.push(this.#start(thread, ports[thread] as (MessagePort | null)[]));
     }
+    this.#tasks = new ThreadTasks(this.#workers);
     this.#ticker = deps.clock.setTicker(HEALTH_PERIOD_MS, () => this.#showHealth(), {
       background: true,
     });
@@ -113,6 +121,7 @@ export class ActivatorThreads {
       id,
       namespace,
       name,
+      ...this.#deps.revisions.ownersOf(namespace, name),
       settings,
       passthroughHost,
       gate,
@@ -124,6 +133,8 @@ export class ActivatorThreads {
   /** The throttler a team belongs to. */
   attach(team: MainTeam, throttler: RevisionThrottler): void {
     this.#throttlers.set(team.id, throttler);
+    throttler.wake.onReach = (phase, atMs) =>
+      this.#broadcast({ kind: 'phase', id: team.id, phase, atMs });
   }
 
   /** Every thread listens where these servers do. */
@@ -138,29 +149,45 @@ export class ActivatorThreads {
         where.push(descriptor === undefined ? { host: this.#options.host, port } : { descriptor });
       });
     }
-    await this.#ask((index) => ({ kind: 'listen', where: places[index] as ThreadListen[] }));
+    await this.#tasks.askAll((index) => ({ do: 'listen', where: places[index] as ThreadListen[] }));
   }
 
-  drain(): Promise<void> {
-    return this.#ask(() => ({ kind: 'drain' }));
+  /** Their lines leave through this one's output, and what they see is seen there. */
+  observe(telemetry: ActivatorTelemetry): void {
+    this.#telemetry = telemetry;
+  }
+
+  /** config-observability as it is now (ACT-9). */
+  configured(data: Readonly<Record<string, string>> | undefined): void {
+    this.#broadcast({ kind: 'configured', data });
+  }
+
+  /** What each of them counted; after `close`, what it had counted in the end. */
+  snapshots(): Promise<readonly MetricSnapshot[]> {
+    return this.#closed ?? this.#tasks.askAll(() => ({ do: 'snapshot' }));
+  }
+
+  async drain(): Promise<void> {
+    await this.#tasks.askAll(() => ({ do: 'drain' }));
   }
 
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#ticker.cancel();
-    await this.#ask(() => ({ kind: 'close' }));
+    this.#closed ??= this.#tasks.askAll(() => ({ do: 'close' }));
+    await this.#closed;
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
     for (const port of this.#ports) port?.close();
   }
 
   #start(thread: number, ports: (MessagePort | null)[]): Worker {
-    const { threads, engine, clusterDomain, upstream, threadFile = THREAD_FILE } = this.#options;
+    const { threads, clusterDomain, upstream, telemetry, threadFile = THREAD_FILE } = this.#options;
     const start: ThreadStart = {
       thread,
       threads,
-      engine,
       clusterDomain,
       upstream,
+      telemetry,
       originMs: scaleOriginMs(this.#deps.clock),
       health: this.#health,
       ports,
@@ -179,15 +206,6 @@ export class ActivatorThreads {
     for (const worker of this.#workers) worker.postMessage(message);
   }
 
-  #ask(messageFor: (index: number) => ToThread): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#pending = { missing: this.#workers.length, resolve, reject };
-      this.#workers.forEach((worker, index) => {
-        worker.postMessage(messageFor(index));
-      });
-    });
-  }
-
   #onMessage(thread: number, message: FromThread): void {
     switch (message.kind) {
       case 'published':
@@ -203,25 +221,25 @@ export class ActivatorThreads {
         this.#throttlers.get(message.id)?.suspectDest(message.dest);
         return;
       case 'log':
-        this.#deps.logger.info(message.fields, message.message);
+        this.#deps.logger[message.level](message.fields, message.message);
         return;
-      case 'failed':
-        this.#pending?.reject(new Error(message.message));
+      case 'lines':
+        this.#telemetry?.writeLines(message.text);
         return;
-      default:
-        this.#onAnswer();
+      case 'failure':
+        this.#tasks.onFailure(message.id, message.message);
+        return;
+      case 'reply':
+        this.#tasks.onReply(message.id, message.metrics);
     }
-  }
-
-  #onAnswer(): void {
-    if (this.#pending === null) return;
-    this.#pending.missing -= 1;
-    if (this.#pending.missing === 0) this.#pending.resolve();
   }
 
   #onArrived(thread: number, id: number): void {
     const throttler = this.#throttlers.get(id);
     if (throttler === undefined) return;
+    // The wake begins before the signal goes out, as where a request is this thread's own.
+    if (!throttler.hasPods) throttler.wake.begin();
+    this.#telemetry?.noteRequests(throttler);
     const entry = this.#deps.reporter.announce(throttler, this.#deps.clock.monotonicMs());
     if (entry.accounting instanceof MergedAccounting) entry.accounting.begin(thread);
   }
@@ -236,7 +254,7 @@ export class ActivatorThreads {
   }
 
   #onDeath(error: Error): void {
-    this.#pending?.reject(error);
+    this.#tasks.failAll(error);
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.#deps.onDeath(error);

@@ -1,33 +1,43 @@
 // Entry file of an activator's request thread (ACTIVATOR_THREADS above 1): the same handler and
 // throttlers as in the main thread, tied to gates and slots in shared memory, told by the main
-// thread which revisions and pods there are. It has no API client, no stat socket and no probes of
-// its own. An error nobody handles ends the thread, and with it the activator.
+// thread which revisions and pods there are. It observes its own requests; lines and metrics leave
+// through the main thread. It has no API client, no stat socket and no probes of its own. An error
+// nobody handles ends the thread, and with it the activator.
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { systemClock } from '../../clock/clock.ts';
+import { type Clock, systemClock } from '../../clock/clock.ts';
 import { onScaleOf } from '../../clock/thread-clock.ts';
 import { DeadlineWheel } from '../../proxy/deadline-wheel.ts';
 import { createRequestPort } from '../../proxy/request-port.ts';
 import type { HttpServer } from '../../proxy/types.ts';
 import { UpstreamPools } from '../../proxy/upstream-pools.ts';
+import { LineForwarder } from '../../telemetry/line-forwarder.ts';
 import { type Logger, silentLogger } from '../../telemetry/logger.ts';
+import type { MetricSnapshot } from '../../telemetry/metric-series.ts';
 import { ActivatorHandler } from '../handler.ts';
-import { SERVER_LIMITS } from '../request-ports.ts';
+import { requestLimits } from '../request-ports.ts';
 import {
   type FromThread,
   HEALTH_PROBLEMS,
   type ThreadListen,
   type ThreadStart,
+  type ThreadTask,
   type ToThread,
 } from './thread-messages.ts';
 import { ThreadReporter } from './thread-reporter.ts';
 import { ThreadRevisions } from './thread-revisions.ts';
+import { ThreadTelemetry } from './thread-telemetry.ts';
 
-function run(start: ThreadStart, main: MessagePort): void {
-  const clock = onScaleOf(start.originMs, systemClock);
-  const post = (message: FromThread): void => main.postMessage(message);
-  const info = (fields: object, message: string): void => post({ kind: 'log', fields, message });
-  const logger: Logger = { ...silentLogger, info, warn: info, error: info };
+type Post = (message: FromThread) => void;
+
+interface Plane {
+  readonly revisions: ThreadRevisions;
+  readonly telemetry: ThreadTelemetry | null;
+  perform(task: ThreadTask): Promise<MetricSnapshot>;
+}
+
+function createPlane(start: ThreadStart, clock: Clock, post: Post): Plane {
+  const logger = loggerOf(post);
   const random = Math.random;
   const upstreams = new UpstreamPools(start.upstream, { clock, random });
   const revisions = new ThreadRevisions(start, { clock, logger, random, upstreams, post });
@@ -41,36 +51,71 @@ function run(start: ThreadStart, main: MessagePort): void {
     health: () => HEALTH_PROBLEMS[Atomics.load(health, 0)] ?? null,
     clusterDomain: start.clusterDomain,
   });
+  const output = new LineForwarder((text) => post({ kind: 'lines', text }));
+  const deps = { revisions, clock, logger, random };
+  const telemetry =
+    start.telemetry === null
+      ? null
+      : new ThreadTelemetry({ ...start.telemetry, output }, deps, handler);
   const servers: HttpServer[] = [];
-  const listen = async (where: readonly ThreadListen[]): Promise<void> => {
-    for (const place of where) {
-      const deps = { limits: SERVER_LIMITS, clock, logger };
-      const server = createRequestPort(start.engine, handler, deps);
-      servers.push(server);
-      if ('descriptor' in place) {
-        await server.listen({ host: '', port: 0, descriptor: place.descriptor });
-      } else await server.listen({ ...place, shared: true });
+  const limits = requestLimits(start.threads);
+  const open = (): HttpServer => {
+    const server = createRequestPort('net', handler, {
+      limits,
+      clock,
+      logger,
+      awaitsStreams: true,
+    });
+    servers.push(server);
+    return server;
+  };
+  const snapshot = (): MetricSnapshot =>
+    telemetry?.snapshot(servers.reduce((sum, server) => sum + server.rejectedCount, 0)) ?? [];
+  const perform = async (task: ThreadTask): Promise<MetricSnapshot> => {
+    if (task.do === 'listen') {
+      for (const place of task.where) await listen(open(), place);
+    } else if (task.do === 'drain') {
+      await Promise.all(servers.map((server) => server.drain()));
+    } else if (task.do === 'close') {
+      await Promise.all(servers.map((server) => server.close()));
+      reporter.stop();
+      upstreams.close();
+      await telemetry?.stop();
+      output.flush();
     }
-    post({ kind: 'listening' });
+    return task.do === 'snapshot' || task.do === 'close' ? snapshot() : [];
   };
-  const drain = async (): Promise<void> => {
-    await Promise.all(servers.map((server) => server.drain()));
-    post({ kind: 'drained' });
-  };
-  const close = async (): Promise<void> => {
-    await Promise.all(servers.map((server) => server.close()));
-    reporter.stop();
-    upstreams.close();
-    post({ kind: 'closed' });
-  };
-  const guard = (work: Promise<void>): void => {
-    work.catch((error: Error) => post({ kind: 'failed', message: error.message }));
-  };
+  return { revisions, telemetry, perform };
+}
+
+async function listen(server: HttpServer, place: ThreadListen): Promise<void> {
+  if ('descriptor' in place) {
+    await server.listen({ host: '', port: 0, descriptor: place.descriptor });
+  } else await server.listen({ ...place, shared: true });
+}
+
+function loggerOf(post: Post): Logger {
+  const say =
+    (level: 'info' | 'warn' | 'error') =>
+    (fields: object, message: string): void =>
+      post({ kind: 'log', level, fields, message });
+  return { ...silentLogger, info: say('info'), warn: say('warn'), error: say('error') };
+}
+
+function run(start: ThreadStart, main: MessagePort): void {
+  const clock = onScaleOf(start.originMs, systemClock);
+  const post = (message: FromThread): void => main.postMessage(message);
+  const { revisions, telemetry, perform } = createPlane(start, clock, post);
   main.on('message', (message: ToThread) => {
-    if (message.kind === 'listen') guard(listen(message.where));
-    else if (message.kind === 'drain') guard(drain());
-    else if (message.kind === 'close') guard(close());
-    else revisions.apply(message);
+    if (message.kind === 'configured') telemetry?.configured(message.data);
+    else if (message.kind !== 'task') revisions.apply(message);
+    else {
+      const { id } = message;
+      perform(message.task).then(
+        (metrics) => post({ kind: 'reply', id, metrics }),
+        (error: Error) => post({ kind: 'failure', id, message: error.message }),
+      );
+    }
   });
 }
 

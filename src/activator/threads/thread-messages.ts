@@ -3,8 +3,10 @@
 // through a channel between every two threads, as the number of the revision.
 
 import type { MessagePort } from 'node:worker_threads';
-import type { HttpEngine } from '../../proxy/http-engine.ts';
 import type { UpstreamOptions } from '../../proxy/types.ts';
+import type { MetricSnapshot } from '../../telemetry/metric-series.ts';
+import type { WakePhase } from '../../telemetry/wake.ts';
+import type { TelemetryOptions } from '../activator-telemetry.ts';
 import type { RevisionSettings } from '../revision-settings.ts';
 import type { PodState } from './throttler-team.ts';
 
@@ -13,9 +15,10 @@ export interface ThreadStart {
   /** 1 to `threads` - 1; the main thread is 0. */
   readonly thread: number;
   readonly threads: number;
-  readonly engine: HttpEngine;
   readonly clusterDomain: string;
   readonly upstream: UpstreamOptions;
+  /** Null = nothing is observed. */
+  readonly telemetry: Omit<TelemetryOptions, 'output'> | null;
   /** Origin of the main thread's monotonic scale. */
   readonly originMs: number;
   /** One Int32: why probes fail, an index of HEALTH_PROBLEMS; 0 = they do not. */
@@ -41,15 +44,25 @@ export interface RevisionStart {
   readonly id: number;
   readonly namespace: string;
   readonly name: string;
+  /** '' = it belongs to none; so is the next one. */
+  readonly service: string;
+  readonly configuration: string;
   readonly settings: RevisionSettings;
   readonly passthroughHost: string | null;
   readonly gate: SharedArrayBuffer;
 }
 
-export type ToThread =
-  | { readonly kind: 'listen'; readonly where: readonly ThreadListen[] }
-  | { readonly kind: 'drain' }
-  | { readonly kind: 'close' }
+/** Asked of a thread; each is answered once, by a `reply` or a `failure` with the same id. */
+export type ThreadTask =
+  | { readonly do: 'listen'; readonly where: readonly ThreadListen[] }
+  /** Answered when no request is under way any more. */
+  | { readonly do: 'drain' }
+  /** Answered with a MetricSnapshot; so is the next one, with the last of them. */
+  | { readonly do: 'snapshot' }
+  | { readonly do: 'close' };
+
+/** What main thread and threads know of one revision, as it changes. */
+export type RevisionChange =
   | RevisionStart
   | { readonly kind: 'forget'; readonly id: number }
   | { readonly kind: 'settings'; readonly id: number; readonly settings: RevisionSettings }
@@ -60,7 +73,20 @@ export type ToThread =
       readonly state: PodState;
       /** Slots of every listed pod. */
       readonly slots: readonly (readonly [dest: string, slots: SharedArrayBuffer])[];
+    }
+  /** A wake reached a phase only the main thread sees; `atMs` in Unix ms with fraction. */
+  | {
+      readonly kind: 'phase';
+      readonly id: number;
+      readonly phase: WakePhase;
+      readonly atMs: number;
     };
+
+export type ToThread =
+  | { readonly kind: 'task'; readonly id: number; readonly task: ThreadTask }
+  /** config-observability as it is now (ACT-9). */
+  | { readonly kind: 'configured'; readonly data: Readonly<Record<string, string>> | undefined }
+  | RevisionChange;
 
 /** What a thread saw of one revision since its last report. */
 export interface ThreadReport {
@@ -72,11 +98,18 @@ export interface ThreadReport {
 }
 
 export type FromThread =
-  | { readonly kind: 'listening' | 'drained' | 'closed' }
-  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'reply'; readonly id: number; readonly metrics: MetricSnapshot }
+  | { readonly kind: 'failure'; readonly id: number; readonly message: string }
   | { readonly kind: 'published'; readonly id: number; readonly version: number }
   /** The first request of a revision this thread does not track. */
   | { readonly kind: 'arrived'; readonly id: number }
   | { readonly kind: 'reports'; readonly reports: readonly ThreadReport[] }
   | { readonly kind: 'suspect'; readonly id: number; readonly dest: string }
-  | { readonly kind: 'log'; readonly fields: object; readonly message: string };
+  | {
+      readonly kind: 'log';
+      readonly level: 'info' | 'warn' | 'error';
+      readonly fields: object;
+      readonly message: string;
+    }
+  /** Whole lines of the request log or of traces, one char per byte. */
+  | { readonly kind: 'lines'; readonly text: string };

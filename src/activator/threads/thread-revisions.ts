@@ -10,9 +10,10 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { ReportSubject } from '../concurrency-reporter.ts';
 import { Dispatcher } from '../dispatcher.ts';
 import type { RevisionSource } from '../handler.ts';
+import type { RevisionDirectory } from '../observed-revision.ts';
 import { RevisionThrottler } from '../revision-throttler.ts';
 import { WakeLog } from '../wake-log.ts';
-import type { FromThread, RevisionStart, ThreadStart, ToThread } from './thread-messages.ts';
+import type { FromThread, RevisionChange, RevisionStart, ThreadStart } from './thread-messages.ts';
 import { WorkerTeam } from './worker-team.ts';
 
 export interface ThreadRevisionsDeps {
@@ -24,13 +25,12 @@ export interface ThreadRevisionsDeps {
 }
 
 interface Shared {
+  readonly start: RevisionStart;
   readonly throttler: RevisionThrottler;
   readonly team: WorkerTeam;
 }
 
-type Change = Exclude<ToThread, { kind: 'listen' | 'drain' | 'close' }>;
-
-export class ThreadRevisions implements RevisionSource {
+export class ThreadRevisions implements RevisionSource, RevisionDirectory {
   readonly #start: ThreadStart;
   readonly #deps: ThreadRevisionsDeps;
   readonly #dispatcher = new Dispatcher();
@@ -39,6 +39,7 @@ export class ThreadRevisions implements RevisionSource {
   readonly #byId = new Map<number, Shared>();
   readonly #ids = new WeakMap<ReportSubject, number>();
   readonly #forgotten = new Set<number>();
+  #tellGone: (namespace: string, name: string) => void = () => undefined;
 
   constructor(start: ThreadStart, deps: ThreadRevisionsDeps) {
     this.#start = start;
@@ -57,7 +58,20 @@ export class ThreadRevisions implements RevisionSource {
     return this.#ids.get(subject) ?? -1;
   }
 
-  apply(change: Change): void {
+  ownersOf(namespace: string, name: string): { service: string; configuration: string } {
+    const throttler = this.find(namespace, name);
+    const start = throttler === null ? undefined : this.#byId.get(this.idOf(throttler))?.start;
+    return { service: start?.service ?? '', configuration: start?.configuration ?? '' };
+  }
+
+  onGone(listener: (namespace: string, name: string) => void): () => void {
+    this.#tellGone = listener;
+    return () => {
+      this.#tellGone = () => undefined;
+    };
+  }
+
+  apply(change: RevisionChange): void {
     if (change.kind === 'track') {
       this.#track(change);
       return;
@@ -66,10 +80,11 @@ export class ThreadRevisions implements RevisionSource {
     if (shared === undefined) return;
     if (change.kind === 'settings') shared.throttler.update(change.settings);
     else if (change.kind === 'forget') this.#forget(change.id, shared);
+    else if (change.kind === 'phase') shared.throttler.wake.reach(change.phase, change.atMs);
     else this.#publish(shared, change);
   }
 
-  #publish({ throttler, team }: Shared, change: Extract<Change, { kind: 'pods' }>): void {
+  #publish({ throttler, team }: Shared, change: Extract<RevisionChange, { kind: 'pods' }>): void {
     const { state, id, version } = change;
     team.slots = new Map(change.slots);
     if (state.kind === 'pods') throttler.setPods(state.dests, state.unproven);
@@ -78,8 +93,9 @@ export class ThreadRevisions implements RevisionSource {
     this.#deps.post({ kind: 'published', id, version });
   }
 
-  #track({ id, namespace, name, settings, passthroughHost, gate }: RevisionStart): void {
+  #track(start: RevisionStart): void {
     this.#sweep();
+    const { id, namespace, name, settings, passthroughHost, gate } = start;
     const { clock, logger, random, upstreams, post } = this.#deps;
     const { thread, threads, ports } = this.#start;
     const wake = (to: number): void => (ports[to] as MessagePort | null)?.postMessage(id);
@@ -95,7 +111,7 @@ export class ThreadRevisions implements RevisionSource {
       onSuspect: (dest) => post({ kind: 'suspect', id, dest }),
     });
     this.#ids.set(throttler, id);
-    this.#byId.set(id, { throttler, team });
+    this.#byId.set(id, { start, throttler, team });
     let revisions = this.#byNamespace.get(namespace);
     if (revisions === undefined) {
       revisions = new Map();
@@ -106,7 +122,10 @@ export class ThreadRevisions implements RevisionSource {
 
   #forget(id: number, { throttler }: Shared): void {
     const revisions = this.#byNamespace.get(throttler.namespace);
-    if (revisions?.get(throttler.name) === throttler) revisions.delete(throttler.name);
+    if (revisions?.get(throttler.name) === throttler) {
+      revisions.delete(throttler.name);
+      this.#tellGone(throttler.namespace, throttler.name);
+    }
     if (revisions?.size === 0) this.#byNamespace.delete(throttler.namespace);
     throttler.stop();
     this.#forgotten.add(id);

@@ -15,6 +15,7 @@ import { END_STREAM, Http2Code } from '../h2-codes.ts';
 import { Http2Exchange } from '../h2-exchange.ts';
 import { FloodGuard } from '../h2-flood.ts';
 import { MAX_CONCURRENT_STREAMS, MAX_FRAME_BYTES } from '../h2-limits.ts';
+import type { HeldBytes } from '../held-bytes.ts';
 import { Wire, type WireReader } from '../wire.ts';
 import { ControlFrames } from './control-frames.ts';
 import { DataIntake } from './data-intake.ts';
@@ -40,6 +41,7 @@ export class Http2Connection implements WireReader, FrameHandler, StreamHost, Ou
   readonly outlet: Outlet;
   readonly inflow: Inflow;
   readonly streams = new StreamTable();
+  readonly held: HeldBytes | null;
   readonly #socket: ClientSocket;
   readonly #wire: Wire;
   readonly #reader = new FrameReader(this);
@@ -58,6 +60,7 @@ export class Http2Connection implements WireReader, FrameHandler, StreamHost, Ou
   constructor(host: Http2Host, socket: ClientSocket, peer: Peer) {
     this.host = host;
     this.peer = peer;
+    this.held = host.held ?? null;
     this.#socket = socket;
     this.#guard = new FloodGuard(host.clock);
     this.#wire = new Wire(socket, this);

@@ -14,6 +14,7 @@ import { MAX_DISCARD_BYTES } from '../forward-rules.ts';
 import { Http2Code } from '../h2-codes.ts';
 import type { RawFields } from '../h2-fields.ts';
 import { STREAM_WINDOW_BYTES } from '../h2-limits.ts';
+import type { HeldBytes } from '../held-bytes.ts';
 import { Flag } from './frames.ts';
 import type { Inflow } from './inflow.ts';
 import type { Outlet } from './outlet.ts';
@@ -21,6 +22,8 @@ import type { Outlet } from './outlet.ts';
 export interface StreamOwner {
   /** `chunk` is the owner's. */
   onRequestData(chunk: Buffer): void;
+  /** More bodies wait than may: an owner that waits for an application should answer. */
+  onBodiesFull(): void;
   /** The client ended the body itself. */
   onRequestEnd(trailers: RawFields | null): void;
   /** Writes may go on after congestion. */
@@ -33,6 +36,7 @@ export interface StreamOwner {
 export interface StreamHost {
   readonly outlet: Outlet;
   readonly inflow: Inflow;
+  readonly held: HeldBytes | null;
   /** Neither side sends any more; `wasReset`: by us, so frames of the client may still come. */
   onStreamClosed(stream: ServerStream, wasReset: boolean): void;
   /** Bytes of a body passed. */
@@ -190,9 +194,10 @@ export class ServerStream {
     if (this.#owner === null) this.#discard(size);
     else if (this.#isReading) this.#pass(Buffer.from(bytes.subarray(start, end)));
     else {
-      this.#held ??= new ByteBacklog();
+      this.#held ??= new ByteBacklog(this.#host.held);
       this.#held.append(bytes, start, end);
       this.#host.inflow.onHeld(size);
+      if (this.#host.held?.isExceeded === true) this.#owner.onBodiesFull();
     }
     return true;
   }
