@@ -5,6 +5,9 @@
 import type { ApiClient } from './api-client.ts';
 import { type AnyObject, pathOf } from './resources.ts';
 
+/** On the bookmark behind what there was. */
+const ALL_TOLD = 'k8s.io/initial-events-end';
+
 interface Event {
   type: string;
   object: AnyObject;
@@ -16,6 +19,8 @@ export class Mirror {
   readonly #objects = new Map<string, AnyObject>();
   readonly #waiting = new Set<() => void>();
   #isClosed = false;
+  /** Everything there was when the watch began has been told; before, absence means nothing. */
+  #isComplete = false;
 
   constructor(api: ApiClient, resource: string) {
     this.#api = api;
@@ -32,6 +37,7 @@ export class Mirror {
     return new Promise((resolve, reject) => {
       let failure: unknown;
       const attempt = (): void => {
+        if (!this.#isComplete) return;
         let result: T;
         try {
           result = check(this.#objects);
@@ -59,9 +65,11 @@ export class Mirror {
   async #follow(): Promise<void> {
     while (!this.#isClosed) {
       this.#objects.clear();
+      this.#isComplete = false;
       try {
-        // Without a version a watch begins with what there is (KN-155).
-        const path = `${pathOf(this.#resource, null)}?watch=true`;
+        // KN-159: what there is, a bookmark, then what happens.
+        const query = 'watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan';
+        const path = `${pathOf(this.#resource, null)}?${query}&allowWatchBookmarks=true`;
         for await (const event of this.#api.watch(path)) this.#apply(event as Event);
       } catch {
         // A server that restarts, or the end of the test: ask again unless closed.
@@ -71,7 +79,9 @@ export class Mirror {
 
   #apply({ type, object }: Event): void {
     const key = keyOf(object.metadata.namespace, object.metadata.name);
-    if (type === 'DELETED') this.#objects.delete(key);
+    if (type === 'BOOKMARK')
+      this.#isComplete ||= object.metadata.annotations?.[ALL_TOLD] === 'true';
+    else if (type === 'DELETED') this.#objects.delete(key);
     else this.#objects.set(key, object);
     for (const attempt of [...this.#waiting]) attempt();
   }
