@@ -103,8 +103,8 @@ export class RevisionMetrics {
   }
 
   /**
-   * `queued` and `active` are read from the throttler when somebody asks (ACT-203); null leaves them
-   * out, as in a thread that is not the one to tell.
+   * `queued` and `active` are read from the throttler when somebody asks (ACT-203); null leaves
+   * them out, as in a thread that is not the one to tell.
    */
   snapshot(gauges: { queued: number; active: number } | null): MetricSnapshot {
     const series: Series[] = [];

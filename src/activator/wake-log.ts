@@ -15,7 +15,7 @@ export class WakeLog {
   /** Null = no wake is under way. */
   #timeline: WakeTimeline | null = null;
   #isProbed = false;
-  /** Told of every phase but the first and the last, which each thread sees itself; null = nobody. */
+  /** Told of every phase but the first and the last, which each thread sees; null = nobody. */
   onReach: ((phase: WakePhase, atMs: number) => void) | null = null;
 
   /** `revision` is `namespace/name`. */

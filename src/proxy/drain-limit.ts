@@ -1,5 +1,5 @@
 // How long a role that goes down waits for what is under way. Requests end by their own timeouts as
-// a rule; streams without one, and clients that do not read, must not keep a process for ever. Cold.
+// a rule; streams without one, and clients that do not read, must not keep a process up. Cold.
 
 import type { Clock } from '../clock/clock.ts';
 

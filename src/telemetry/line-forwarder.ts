@@ -1,5 +1,5 @@
-// Lines of a request thread on their way to the main thread, which has the one writer: so no line is
-// torn (QP-127). Lines of one turn of the loop go in one message. Hot: `write` runs once per logged
+// Lines of a request thread on their way to the main thread, which has the one writer: so no line
+// is torn (QP-127). Lines of one turn of the loop go in one message. Hot: `write` runs once per logged
 // request.
 
 import type { LineSink } from './line-output.ts';

@@ -11,7 +11,6 @@ const LAST = 223;
 const WITHOUT_TEST: ReadonlyMap<number, string> = new Map([
   // The process and its configuration.
   [4, 'values of src/activator/request-ports.ts; what happens at them is QP-5 and QP-7'],
-  [7, 'flags are those of the program, src/main.ts; the activator has none of its own'],
   [9, 'read and watched by src/activator/process.ts; what the keys do is ACT-32 and ACT-99'],
   [10, 'read once by src/activator/process.ts; what the modes do is ACT-99 and ACT-105'],
   [11, 'rules of config/rbac.yaml'],
@@ -21,7 +20,6 @@ const WITHOUT_TEST: ReadonlyMap<number, string> = new Map([
   [29, 'how the reference passes a revision on; here a request holds its throttler'],
   // Where others have the tests under their own numbers.
   [80, 'improved on: updates coalesce, the last one wins (ACT-45); ACT section 18 allows it'],
-  [112, 'the dial schedule of all data-plane roles: QP-63'],
   [126, 'the accumulator of all reporters: QP-38'],
   [129, 'rows of ACT-134'],
   [130, 'rows of ACT-134'],
@@ -81,7 +79,6 @@ const WITHOUT_TEST: ReadonlyMap<number, string> = new Map([
   [211, 'follows from ACT-210 and the grace period of the pod'],
   [157, 'ours has no queue: a frame is decoded and taken in by the call that brings it'],
   [158, 'log lines of the reference; ours says one, with the code, per closed connection'],
-  [212, 'tunnels and HTTP/2 streams are told to end and not waited for, as in the reference'],
   [213, 'a note on how the reference closes; here all ports close together'],
   [214, 'the order of src/activator/start.ts: the reporter stops behind the ports'],
   [215, 'the autoscaler: AS-182'],
