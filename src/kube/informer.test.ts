@@ -84,6 +84,24 @@ describe('informer', () => {
     expect(changes).toEqual(['add ns/a u1@1', 'add ns/b u2@2']);
   });
 
+  test('KN-192: caches hold objects without the record of who wrote what', async () => {
+    const managed = (name: string, version: number): KubeObject => {
+      const object = pod(name, `uid-${name}`, version);
+      object.metadata.managedFields = [{ manager: 'kubectl', fieldsV1: {} }];
+      return object;
+    };
+    server.list = (_request, response) =>
+      sendJson(response, 200, emptyList('7', [managed('a', 5)]));
+    server.watch = (_request, response) => {
+      open(response);
+      response.write(line('ADDED', managed('b', 8)) + line('MODIFIED', managed('a', 9)));
+    };
+    await factory.start();
+    await until(() => changes.length === 3);
+    const { lister } = factory.informer<KubeObject>(Pod);
+    expect(lister.list()).toEqual([pod('a', 'uid-a', 9), pod('b', 'uid-b', 8)]);
+  });
+
   test('an event cut anywhere between two reads is delivered once and whole', async () => {
     const text = Buffer.from(line('ADDED', pod('ä-name', 'u1', 8)));
     const parts: Buffer[] = [];

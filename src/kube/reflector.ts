@@ -83,7 +83,7 @@ export class Reflector<T extends KubeObject> {
     do {
       const next: string | undefined = page?.metadata.continue;
       page = await this.#listPage(next);
-      for (const item of page.items) items.push(item);
+      for (const item of page.items) items.push(withoutManagers(item));
     } while (page.metadata.continue !== undefined && page.metadata.continue !== '');
     if (this.#abort.signal.aborted) return;
     this.#resourceVersion = page.metadata.resourceVersion;
@@ -131,7 +131,9 @@ export class Reflector<T extends KubeObject> {
     const { object } = event;
     this.#resourceVersion = object.metadata.resourceVersion ?? this.#resourceVersion;
     if (event.type === 'DELETED') this.#informer.remove(object);
-    else if (event.type === 'ADDED' || event.type === 'MODIFIED') this.#informer.upsert(object);
+    else if (event.type === 'ADDED' || event.type === 'MODIFIED') {
+      this.#informer.upsert(withoutManagers(object));
+    }
   }
 
   #onEnd(end: WatchEnd): void {
@@ -165,4 +167,15 @@ export class Reflector<T extends KubeObject> {
       };
     });
   }
+}
+
+/**
+ * Who wrote which field is a third of an object, and no controller asks: caches do without. An
+ * update that leaves it out leaves it as it is on the server. The object is the reflector's own.
+ */
+function withoutManagers<T extends KubeObject>(object: T): T {
+  if (object.metadata.managedFields === undefined) return object;
+  const { managedFields: _dropped, ...metadata } = object.metadata;
+  object.metadata = metadata;
+  return object;
 }
