@@ -32,7 +32,11 @@ export function defaultTemplate(
   config: DefaultingConfig,
   options: DefaultingOptions,
 ): void {
-  if (template.spec !== undefined) defaultRevisionSpec(template.spec, config, options);
+  if (template.spec === undefined) return;
+  defaultRevisionSpec(template.spec, config, options);
+  // WH-15: typed clients write it empty or leave it out; that may not make another generation
+  // (KN-280). Not on Revisions, which may not change.
+  for (const container of template.spec.containers ?? []) container.resources ??= {};
 }
 
 /** WH-32. */

@@ -1,13 +1,16 @@
-// OpenAPI v3 (KN-120 to KN-124): an index and one document per group version, generated from the
+// OpenAPI (KN-120 to KN-124), v3 and from it v2: an index and one document per group version, generated from the
 // kinds' schemas. kubectl reads two things from it: fields, for `explain`, and whether the patch
 // operation takes `fieldValidation`, which moves validation to the server. Made on first use.
 
 import { createHash } from 'node:crypto';
 import { type Kind, resourcePath } from '../api/kinds.ts';
 import { type GroupVersion, groupVersionName, type KindRegistry } from './kind-registry.ts';
+import { toSwagger } from './openapi-v2.ts';
 import type { StructuralSchema } from './structural-schema.ts';
 
 const INDEX_PATH = '/openapi/v3';
+const V2_PATH = '/openapi/v2';
+const V2_PROTOBUF = 'application/com.github.proto-openapi';
 const META_NAME = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
 const META_REF = { $ref: `#/components/schemas/${META_NAME}` };
 
@@ -63,6 +66,23 @@ const OBJECT_META = {
   },
 };
 
+/** What `explain` says of kinds whose schemas have no words of their own. */
+const KIND_DESCRIPTIONS: Readonly<Record<string, string>> = {
+  'io.k8s.api.core.v1.ConfigMap': 'Configuration for programs to read.',
+  'io.k8s.api.core.v1.Endpoints': 'The addresses that implement a Service.',
+  'io.k8s.api.core.v1.Event': 'Something that happened to an object.',
+  'io.k8s.api.core.v1.Namespace': 'A scope for names.',
+  'io.k8s.api.core.v1.Node': 'A machine that runs pods.',
+  'io.k8s.api.core.v1.Pod': 'Containers that run together on one node.',
+  'io.k8s.api.core.v1.Secret': 'Data not everybody may read.',
+  'io.k8s.api.core.v1.Service': 'A name and ports in front of pods.',
+  'io.k8s.api.core.v1.ServiceAccount': 'An identity for the processes of a pod.',
+  'apps.v1.Deployment': 'Keeps a number of equal pods running and rolls changes out.',
+  'autoscaling.v2.HorizontalPodAutoscaler': 'Scales a workload by what is measured on it.',
+  'io.k8s.coordination.v1.Lease': 'Who leads, and until when.',
+  'io.k8s.discovery.v1.EndpointSlice': 'Some of the addresses that implement a Service.',
+};
+
 function schemaName(kind: Kind): string {
   const group = kind.group === '' ? 'io.k8s.api.core' : kind.group.split('.').reverse().join('.');
   return `${group}.${kind.version}.${kind.kind}`;
@@ -73,13 +93,13 @@ const gvk = ({ group, version, kind }: Kind): object => ({ group, version, kind 
 function objectSchema(kind: Kind, schema: StructuralSchema | undefined): object {
   return {
     type: 'object',
-    description: schema?.description ?? `${kind.kind} (${kind.plural}).`,
+    description: KIND_DESCRIPTIONS[schemaName(kind)] ?? `${kind.kind} (${kind.plural}).`,
     ...schema,
     properties: {
+      ...schema?.properties,
       apiVersion: string('Version of the schema this object is written in.'),
       kind: string('The kind of this object.'),
       metadata: META_REF,
-      ...schema?.properties,
     },
     ...(schema === undefined ? { 'x-kubernetes-preserve-unknown-fields': true } : {}),
     'x-kubernetes-group-version-kind': [gvk(kind)],
@@ -142,6 +162,7 @@ export class OpenApi {
   readonly #expires: () => number;
   readonly #documents = new Map<string, OpenApiDocument>();
   #index: string | null = null;
+  #v2: string | null = null;
   #generation = -1;
 
   /** `nowMs` dates the Expires header. */
@@ -155,8 +176,14 @@ export class OpenApi {
     this.#expires = () => nowMs() + 365 * 24 * 60 * 60 * 1000;
   }
 
-  /** undefined = not an OpenAPI v3 path. */
-  find(path: string, query: URLSearchParams): OpenApiAnswer | undefined {
+  /** undefined = not an OpenAPI path, or a form of v2 there is none of (KN-123). */
+  find(path: string, query: URLSearchParams, accept = ''): OpenApiAnswer | undefined {
+    if (path === V2_PATH) {
+      if (accept.startsWith(V2_PROTOBUF) && !accept.includes('json')) return undefined;
+      this.#refresh();
+      this.#v2 ??= toSwagger([...this.#all().values()].map(({ body }) => body));
+      return { code: 200, body: this.#v2, headers: { Vary: 'Accept' } };
+    }
     if (path === INDEX_PATH || path === `${INDEX_PATH}/`) {
       this.#refresh();
       return { code: 200, body: this.#indexText(), headers: {} };
@@ -182,6 +209,7 @@ export class OpenApi {
     this.#generation = this.#registry.generation;
     this.#documents.clear();
     this.#index = null;
+    this.#v2 = null;
   }
 
   #indexText(): string {

@@ -90,7 +90,23 @@ test('KN-120 to KN-122: OpenAPI v3 has the patch operation kubectl inspects', as
   expect(patch.parameters.map(({ name }: { name: string }) => name)).toContain('fieldValidation');
   const stale = await client.get(`${url.split('?')[0]}?hash=OLD`);
   expect([stale.code, stale.headers['location']]).toEqual([301, url]);
-  expect((await client.get('/openapi/v2')).code).toBe(404);
+});
+
+test('KN-123: OpenAPI v2 is there as JSON, and is never JSON for protobuf', async () => {
+  const protobuf = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+  expect((await client.get('/openapi/v2', { accept: protobuf })).code).toBe(404);
+  const { body: v2 } = await client.get('/openapi/v2', { accept: `${protobuf}, application/json` });
+  expect(v2.swagger).toBe('2.0');
+  expect(v2.definitions['io.k8s.api.core.v1.Pod'].properties.metadata.$ref).toBe(
+    '#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta',
+  );
+  const path = '/apis/serving.knative.dev/v1/namespaces/{namespace}/services/{name}';
+  expect(v2.paths[path].parameters.map(({ name }: { name: string }) => name)).toEqual([
+    'namespace',
+    'name',
+  ]);
+  expect(v2.paths[path].patch['x-kubernetes-group-version-kind'].kind).toBe('Service');
+  expect(JSON.stringify(v2)).not.toContain('#/components/');
 });
 
 test('KN-231: logs stream what the source gives, with the parameters it understands', async () => {

@@ -63,7 +63,7 @@ function answerFixed(deps: RouterDependencies, exchange: ApiExchange): Reply | u
     const { contentType, body } = document;
     return { code: isKnown ? 304 : 200, contentType, body: isKnown ? '' : body, headers };
   }
-  const openApi = deps.openApi.find(path, exchange.query);
+  const openApi = deps.openApi.find(path, exchange.query, request.headers.accept);
   if (openApi === undefined) return undefined;
   return { ...openApi, contentType: 'application/json' };
 }

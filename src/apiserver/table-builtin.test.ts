@@ -2,7 +2,17 @@
 
 import { expect, test } from 'vitest';
 import type { Kind } from '../api/kinds.ts';
-import { ALL_KINDS, ConfigMap, Deployment, Endpoints, Event, findKind, Pod } from '../api/kinds.ts';
+import {
+  ALL_KINDS,
+  ConfigMap,
+  Deployment,
+  EndpointSlice,
+  Endpoints,
+  Event,
+  findKind,
+  HorizontalPodAutoscaler,
+  Pod,
+} from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';
 import { tableShapeOf } from './table.ts';
 
@@ -112,3 +122,40 @@ test.each(ALL_KINDS.map((kind) => [`${kind.group}/${kind.kind}`, kind] as const)
     expect(cells(kind, {})).toHaveLength(tableShapeOf(kind).columns.length);
   },
 );
+
+test('KN-144: an autoscaler shows what it measures beside what it wants', () => {
+  const metric = (name: string, value: object) => ({
+    type: 'Resource',
+    resource: { name, target: { averageUtilization: 80 }, current: value },
+  });
+  const spec = {
+    scaleTargetRef: { kind: 'Deployment', name: 'web' },
+    maxReplicas: 5,
+    metrics: [metric('cpu', {}), metric('memory', {}), metric('other', {})],
+  };
+  const status = {
+    currentReplicas: 2,
+    currentMetrics: [metric('cpu', { averageUtilization: 10 })],
+  };
+  expect(cells(HorizontalPodAutoscaler, { spec, status })).toEqual([
+    'x',
+    'Deployment/web',
+    'cpu: 10%/80%, memory: <unknown>/80% + 1 more...',
+    '<unset>',
+    '5',
+    2,
+    '10m',
+  ]);
+  expect(cells(HorizontalPodAutoscaler, {}).slice(1, 3)).toEqual(['<none>', '<none>']);
+});
+
+test('KN-144: a slice shows its ports and its first addresses', () => {
+  const slice = {
+    addressType: 'IPv4',
+    ports: [{ port: 80 }, {}],
+    endpoints: ['1', '2', '3', '4'].map((last) => ({ addresses: [`10.0.0.${last}`] })),
+  };
+  const shown = ['x', 'IPv4', '80,*', '10.0.0.1,10.0.0.2,10.0.0.3 + 1 more...', '10m'];
+  expect(cells(EndpointSlice, slice)).toEqual(shown);
+  expect(cells(EndpointSlice, { ports: null }).slice(2, 4)).toEqual(['<unset>', '<unset>']);
+});

@@ -3,36 +3,9 @@
 import type * as core from '../api/core.ts';
 import type { KubeObject } from '../api/objects.ts';
 import { humanAge } from './human-age.ts';
-import type { Cell, ColumnDefinition, TableShape } from './table.ts';
-
-const NONE = '<none>';
-/** Endpoints named in one cell; the rest is counted. */
-const MAX_SHOWN_ENDPOINTS = 3;
-
-/** `Name` first; a leading `+` marks a column of `-o wide`, a trailing `#` an integer. */
-function columns(...names: string[]): ColumnDefinition[] {
-  return names.map((text) => {
-    const name = text.replace(/^\+|#$/g, '');
-    return {
-      name,
-      type: text.endsWith('#') ? 'integer' : 'string',
-      format: name === 'Name' ? 'name' : '',
-      description: '',
-      priority: text.startsWith('+') ? 1 : 0,
-    };
-  });
-}
-
-function shape<T extends KubeObject>(
-  definitions: ColumnDefinition[],
-  cells: (object: T, age: string, nowMs: number) => Cell[],
-): TableShape {
-  return {
-    columns: definitions,
-    cells: (object, nowMs) =>
-      cells(object as T, humanAge(object.metadata.creationTimestamp, nowMs), nowMs),
-  };
-}
+import type { TableShape } from './table.ts';
+import { endpointSlices, horizontalPodAutoscalers } from './table-scaling.ts';
+import { columns, MAX_SHOWN_ENDPOINTS, NONE, shape } from './table-shape.ts';
 
 const pairs = (labels: Readonly<Record<string, string>> | undefined): string => {
   const list = Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`);
@@ -272,4 +245,6 @@ export const BUILTIN_TABLES: Readonly<Record<string, TableShape>> = {
   '/Secret': secrets,
   '/Event': events,
   '/Node': nodes,
+  'autoscaling/HorizontalPodAutoscaler': horizontalPodAutoscalers,
+  'discovery.k8s.io/EndpointSlice': endpointSlices,
 };

@@ -1,7 +1,8 @@
 // What people do with what runs: get in every form, watch, describe, explain, wait, scale, logs,
 // delete with every cascade. Every kubectl on the PATH, against the embedded API.
 
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findKubectls, Kubectl } from '../support/kubectl.ts';
 import {
@@ -153,6 +154,96 @@ describe.each(kubectls)('kubectl 1.$minor', ({ path, minor }) => {
     } finally {
       follow.stop();
     }
+  });
+
+  it('KN-154: selectors, sorting, chunks, columns and templates choose what get prints', () => {
+    for (const [suffix, tier] of [
+      ['a', 'x'],
+      ['b', 'x'],
+      ['c', 'y'],
+    ] as const) {
+      kubectl.ok('apply -f -', configMap(`${name}-sel-${suffix}`, { labels: { tier, run: name } }));
+    }
+    const names = (flags: string) => kubectl.ok(`get cm -o name ${flags}`).trim().split('\n');
+    expect(names(`-l run=${name},tier!=y`)).toEqual([
+      `configmap/${name}-sel-a`,
+      `configmap/${name}-sel-b`,
+    ]);
+    expect(names(`-l run=${name},tier=y`)).toEqual(
+      names(`--field-selector metadata.name=${name}-sel-c`),
+    );
+    expect(names(`-l run=${name} --chunk-size=1`).length).toBe(3);
+    const columns = kubectl.ok(`get cm -l run=${name} -L tier --sort-by=.metadata.labels.tier`);
+    expect(columns).toMatch(/^NAME\s+DATA\s+AGE\s+TIER\n/);
+    expect(kubectl.ok(`get cm ${name}-sel-a -o custom-columns=N:.metadata.name`)).toBe(
+      `N\n${name}-sel-a\n`,
+    );
+    expect(kubectl.ok(`get cm ${name}-sel-a -o go-template={{.kind}}`)).toBe('ConfigMap');
+    expect(kubectl.fails('get pods --field-selector spec.nothing=x')).toContain(
+      'field label not supported: spec.nothing',
+    );
+    kubectl.ok(`delete cm -l run=${name}`);
+    expect(kubectl.ok(`get cm -l run=${name} -o name`)).toBe('');
+  });
+
+  it('KN-143: get --watch-only shows nothing that was there before', async () => {
+    kubectl.ok('apply -f -', configMap(`${name}-only-old`));
+    const watch = kubectl.follow('get cm --watch-only -o name');
+    try {
+      await until('a new row', () => {
+        kubectl.ok(`annotate cm ${name}-only-old n=${Math.random()} --overwrite`);
+        return watch.stdout.includes(`configmap/${name}-only-old`);
+      });
+      expect(watch.stdout).not.toContain('hello');
+    } finally {
+      watch.stop();
+    }
+  });
+
+  it('KN-120: explain knows built-in kinds, and all fields at once', () => {
+    expect(kubectl.ok('explain pods.spec.containers')).toMatch(/image\s+<string>/);
+    expect(kubectl.ok('explain deployment')).toMatch(/^DESCRIPTION:\n\s+\S/m);
+    expect(kubectl.ok('explain deployment')).toMatch(/apiVersion\s+<string>\n\s+(?!<no)/);
+    const all = kubectl.ok('explain ksvc --recursive');
+    expect(all).toMatch(/containerConcurrency\s+<integer>/);
+    expect(all).toMatch(/latestRevision\s+<boolean>/);
+    expect(kubectl.fails('explain ksvc.spec.nothing')).toContain('does not exist');
+  });
+
+  it('KN-260: every kind can be described', () => {
+    const kinds =
+      'ksvc,configuration,revision,route,podautoscaler,metric,serverlessservice,' +
+      'ingresses.networking.internal.knative.dev,deployment,pod,endpoints,service,node,namespace';
+    const text = kubectl.ok(`describe ${kinds}`);
+    expect(text.match(/^Name:\s/gm)?.length).toBeGreaterThanOrEqual(14);
+    expect(text).toMatch(/^Controlled By:\s+Deployment\/hello-00001-deployment$/m);
+  });
+
+  it('KN-260: a deployment is restarted, and its rollout is awaited', () => {
+    const target = 'deployment/hello-00001-deployment';
+    expect(kubectl.ok(`rollout status ${target}`)).toContain('successfully rolled out');
+    expect(kubectl.ok(`rollout restart ${target}`)).toContain('restarted');
+    expect(kubectl.ok(`rollout status ${target} --timeout=60s`)).toContain('rolled out');
+  });
+
+  it('KN-240: what the server is can be asked', () => {
+    expect(kubectl.ok('version')).toContain('+pilotlight');
+    expect(kubectl.ok('cluster-info')).toContain('control plane is running at');
+    expect(kubectl.ok('api-versions').split('\n')).toContain('serving.knative.dev/v1');
+    expect(kubectl.ok('auth whoami')).toContain('pilotlight-admin');
+    expect(kubectl.ok('events --for ksvc/hello')).toMatch(/Normal\s+Created\s+Service\/hello/);
+    expect(kubectl.ok('get --raw /readyz')).toBe('ok');
+  });
+
+  it('KN-260: a kustomization is applied, compared and deleted', () => {
+    const base = join(folder, `kustomize-${name}`);
+    mkdirSync(base);
+    const kustomization = { namePrefix: `${name}-`, resources: ['one.json'] };
+    writeFileSync(join(base, 'kustomization.yaml'), JSON.stringify(kustomization));
+    writeFileSync(join(base, 'one.json'), JSON.stringify(configMap('kustomized')));
+    expect(kubectl.ok(`apply -k ${base}`)).toBe(`configmap/${name}-kustomized created\n`);
+    expect(kubectl.ok(`diff -k ${base}`)).toBe('');
+    expect(kubectl.ok(`delete -k ${base}`)).toContain('deleted');
   });
 
   it('KN-135: create sends protobuf, which is read', () => {

@@ -1,0 +1,65 @@
+// OpenAPI v2 as JSON, for clients that know nothing newer (older libraries, code generators): the v3
+// documents of all group versions in one, in the older spelling. kubectl asks for it as protobuf
+// only, does without (KN-123), and must not be given JSON instead. Pure.
+
+import type { JsonObject } from './patch/json-value.ts';
+
+const V3_REFERENCE = /"#\/components\/schemas\//g;
+
+interface V3Parameter {
+  name: string;
+  in: string;
+  description?: string;
+  schema?: { type?: string; uniqueItems?: boolean };
+}
+
+interface V3Document {
+  paths: Record<string, Record<string, JsonObject & { parameters?: V3Parameter[] }>>;
+  components: { schemas: Record<string, JsonObject> };
+}
+
+/** The text of the v2 document made of the texts of all v3 documents. */
+export function toSwagger(documents: readonly string[]): string {
+  const paths: Record<string, JsonObject> = {};
+  const definitions: Record<string, JsonObject> = {};
+  for (const text of documents) {
+    const document = JSON.parse(text.replace(V3_REFERENCE, '"#/definitions/')) as V3Document;
+    Object.assign(definitions, document.components.schemas);
+    for (const [path, operations] of Object.entries(document.paths)) {
+      paths[path] = withPathParameters(path, operations);
+    }
+  }
+  return JSON.stringify({
+    swagger: '2.0',
+    info: { title: 'Pilotlight', version: 'v1' },
+    paths,
+    definitions,
+  });
+}
+
+/** v2 wants the type beside the name, a body as a parameter, and every `{name}` of the path declared. */
+function withPathParameters(path: string, operations: V3Document['paths'][string]): JsonObject {
+  const item: JsonObject = {
+    parameters: [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+      name,
+      in: 'path',
+      required: true,
+      type: 'string',
+    })),
+  };
+  for (const [method, operation] of Object.entries(operations)) {
+    const query = (operation.parameters ?? []).map(({ schema, ...parameter }) => ({
+      ...parameter,
+      type: schema?.type ?? 'string',
+    }));
+    const hasBody = method === 'post' || method === 'put' || method === 'patch';
+    const body = { name: 'body', in: 'body', required: true, schema: { type: 'object' } };
+    item[method] = {
+      ...operation,
+      consumes: ['application/json', 'application/yaml'],
+      produces: ['application/json', 'application/yaml'],
+      parameters: hasBody ? [...query, body] : query,
+    };
+  }
+  return item;
+}
