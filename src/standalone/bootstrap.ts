@@ -3,7 +3,7 @@
 // to set.
 
 import { readdirSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { availableParallelism, hostname, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigMap, CoreService, Endpoints, findKind, Namespace, Node } from '../api/kinds.ts';
@@ -20,6 +20,8 @@ import { timestamp } from '../node/pod-status.ts';
 import { createIfMissing } from './system-services.ts';
 
 const NAMESPACES = ['default', SYSTEM_NAMESPACE];
+/** Pods the node says it has room for; nothing is refused beyond it. */
+const SHOWN_PODS = 10_000;
 /** One person owns the machine, and nobody else issues certificates on it. */
 const LOCAL_SETTINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'config-network': {
@@ -93,7 +95,14 @@ async function registerNode(client: KubeClient, nowMs: number): Promise<void> {
     ...object('v1', 'Node', NODE_NAME),
     metadata: { name: NODE_NAME, labels: { 'kubernetes.io/hostname': NODE_NAME } },
   });
+  const room = {
+    cpu: String(availableParallelism()),
+    memory: `${Math.floor(totalmem() / 1024)}Ki`,
+    pods: String(SHOWN_PODS),
+  };
   const status = {
+    capacity: room,
+    allocatable: room,
     addresses: [
       { type: 'InternalIP', address: '127.0.0.1' },
       { type: 'Hostname', address: hostname() },
@@ -110,6 +119,8 @@ async function registerNode(client: KubeClient, nowMs: number): Promise<void> {
     ],
     nodeInfo: {
       kubeletVersion: 'pilotlight',
+      kernelVersion: release(),
+      osImage: `${process.platform} ${release()}`,
       operatingSystem: process.platform,
       architecture: process.arch,
       containerRuntimeVersion: 'process://1',
