@@ -27,8 +27,6 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts', 'test/conformance/serving/**/*.test.ts'],
-          // Rows of the conformance table mostly wait for the same program.
-          maxConcurrency: 40,
           pool: 'forks',
           maxWorkers: 1,
           fileParallelism: false,

@@ -16,7 +16,7 @@ import {
 } from './resources.ts';
 
 /** Longer than anything takes on a loaded machine. */
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 60_000;
 /** Between two requests that wait for routing to change. */
 const ASK_AGAIN_MS = 20;
 /** Such a request is given up after this: one sent to a Revision that goes is held (ACT-44). */
