@@ -11,7 +11,7 @@ import type { ServingRow, ServingTable } from './row.ts';
 /** Revisions may start without a pod; else the values of config/. */
 const AUTOSCALER = { 'allow-zero-initial-scale': 'true' };
 /** Rows under way at a time; one more waits for the one so many before it. */
-const MAX_ROWS_AT_ONCE = 48;
+const MAX_ROWS_AT_ONCE = 20;
 /** No row takes as long alone; all of them share two cores. */
 const LIMIT_MS = 120_000;
 
