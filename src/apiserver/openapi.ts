@@ -5,17 +5,21 @@
 import { createHash } from 'node:crypto';
 import { type Kind, resourcePath } from '../api/kinds.ts';
 import { type GroupVersion, groupVersionName, type KindRegistry } from './kind-registry.ts';
-import { toSwagger } from './openapi-v2.ts';
+import { EMPTY_V2_PROTOBUF, toSwagger } from './openapi-v2.ts';
 import type { StructuralSchema } from './structural-schema.ts';
 
 const INDEX_PATH = '/openapi/v3';
 const V2_PATH = '/openapi/v2';
-const V2_PROTOBUF = 'application/com.github.proto-openapi';
+const V2_PROTOBUF_TYPE = 'application/com.github.proto-openapi.spec.v2';
+/** Asked for with an `@`, which no media type may hold: clients refuse to parse it in an answer. */
+const V2_PROTOBUF = `${V2_PROTOBUF_TYPE}.v1.0+protobuf`;
 const META_NAME = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
 const META_REF = { $ref: `#/components/schemas/${META_NAME}` };
 
 export interface OpenApiAnswer {
   code: 200 | 301;
+  /** JSON unless given. */
+  contentType?: string;
   body: string;
   headers: Readonly<Record<string, string>>;
 }
@@ -176,10 +180,13 @@ export class OpenApi {
     this.#expires = () => nowMs() + 365 * 24 * 60 * 60 * 1000;
   }
 
-  /** undefined = not an OpenAPI path, or a form of v2 there is none of (KN-123). */
+  /** undefined = not an OpenAPI path. */
   find(path: string, query: URLSearchParams, accept = ''): OpenApiAnswer | undefined {
     if (path === V2_PATH) {
-      if (accept.startsWith(V2_PROTOBUF) && !accept.includes('json')) return undefined;
+      const [first = ''] = accept.split(',');
+      if (first.startsWith(V2_PROTOBUF_TYPE)) {
+        return { code: 200, contentType: V2_PROTOBUF, body: EMPTY_V2_PROTOBUF, headers: {} };
+      }
       this.#refresh();
       this.#v2 ??= toSwagger([...this.#all().values()].map(({ body }) => body));
       return { code: 200, body: this.#v2, headers: { Vary: 'Accept' } };

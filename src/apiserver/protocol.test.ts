@@ -92,10 +92,12 @@ test('KN-120 to KN-122: OpenAPI v3 has the patch operation kubectl inspects', as
   expect([stale.code, stale.headers['location']]).toEqual([301, url]);
 });
 
-test('KN-123: OpenAPI v2 is there as JSON, and is never JSON for protobuf', async () => {
+test('KN-123: OpenAPI v2 is there as JSON, and valid but empty as protobuf', async () => {
   const protobuf = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
-  expect((await client.get('/openapi/v2', { accept: protobuf })).code).toBe(404);
-  const { body: v2 } = await client.get('/openapi/v2', { accept: `${protobuf}, application/json` });
+  const none = await client.get('/openapi/v2', { accept: protobuf });
+  expect([none.code, none.headers['content-type']]).toEqual([200, protobuf.replace('@', '.')]);
+  expect(none.text).toBe('\n\u00032.0\u0012\u0010\n\nPilotlight\u0012\u0002v1B\u0000J\u0000');
+  const { body: v2 } = await client.get('/openapi/v2', { accept: 'application/json' });
   expect(v2.swagger).toBe('2.0');
   expect(v2.definitions['io.k8s.api.core.v1.Pod'].properties.metadata.$ref).toBe(
     '#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta',

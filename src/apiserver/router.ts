@@ -65,7 +65,7 @@ function answerFixed(deps: RouterDependencies, exchange: ApiExchange): Reply | u
   }
   const openApi = deps.openApi.find(path, exchange.query, request.headers.accept);
   if (openApi === undefined) return undefined;
-  return { ...openApi, contentType: 'application/json' };
+  return { contentType: 'application/json', ...openApi };
 }
 
 function answerReviewRequest(
