@@ -24,6 +24,7 @@ describe('section 5: defaulting', () => {
           name: 'user-container',
           image: 'hello',
           readinessProbe: { successThreshold: 1, tcpSocket: { port: 0 } },
+          resources: {},
         },
       ],
     });

@@ -1,5 +1,5 @@
-// The pod a template would become, for asking the API server whether it would take it (WH-180): user
-// containers only, without the sidecar and the volumes that come with it. Pure.
+// The pod a template would become, for asking the API server whether it would take it (WH-180):
+// user containers only, without the sidecar and the volumes that come with it. Pure.
 
 import type { ServingConfig } from '../api/config/registry.ts';
 import type { Pod } from '../api/core.ts';

@@ -152,7 +152,7 @@ async function start(
   return port;
 }
 
-/** CP-9: a map that is missing or does not parse ends the start; later the last good value stays. */
+/** CP-9: a map that is missing or does not parse ends the start; later the last good one stays. */
 async function requireConfig(
   client: KubeClient,
   { systemNamespace, clusterDomain }: WebhookSettings,

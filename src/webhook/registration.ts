@@ -1,7 +1,7 @@
-// Keeps the webhook registered (WH-3, WH-4, WH-11): certificates in their Secret before the old ones
-// expire, and the three configurations in step with them. Every replica watches, only the leader
-// writes, and a write is conditional on the version that was read, so that two who both believe to
-// lead cannot overwrite each other: the later one gets a conflict and looks again.
+// Keeps the webhook registered (WH-3, WH-4, WH-11): certificates in their Secret before the old
+// ones expire, and the three configurations in step with them. Every replica watches, only the
+// leader writes, and a write is conditional on the version that was read, so that two who both
+// believe to lead cannot overwrite each other: the later one gets a conflict and looks again.
 // Invariant: a pass that changes nothing writes nothing.
 
 import type { Secret } from '../api/core.ts';

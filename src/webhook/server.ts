@@ -29,7 +29,7 @@ const MAX_BODY_BYTES = 3 * 1024 * 1024;
 const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
 /** Connections beyond it are closed at once. */
 const MAX_CONNECTIONS = 1024;
-/** Longer than a Go client keeps an idle connection (90 s), so that it is never us who close first. */
+/** Longer than a Go client keeps an idle connection (90 s), so that we never close first. */
 const KEEP_ALIVE_MS = 120_000;
 /** The API server gives up after 10 s; what arrives slower than this never ends. */
 const REQUEST_LIMIT_MS = 30_000;

@@ -1,5 +1,5 @@
-// The embedded API server with webhook processes in front of it, for webhook-over-https.test.ts: real
-// sockets, a kubeconfig in a temporary folder, and what config/webhook.yaml installs.
+// The embedded API server with webhook processes in front of it, for webhook-over-https.test.ts:
+// real sockets, a kubeconfig in a temporary folder, and what config/webhook.yaml installs.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';

@@ -75,3 +75,27 @@ export function service(
 }
 
 export const secure = { features: { 'secure-pod-defaults': 'Enabled' } };
+
+/** What is wrong, what its author reads after `validation failed: ` (`''` = it passes), config. */
+export type RefusalRow = [
+  name: string,
+  change: (service: KnativeService, container: Container) => void,
+  expected: string,
+  maps?: Maps,
+];
+
+/** Where the only container of `service()` is. */
+export const AT = 'spec.template.spec.containers[0]';
+export const SPEC = 'spec.template.spec';
+
+export const enabled = (...features: string[]): Maps => ({
+  features: Object.fromEntries(features.map((name) => [name, 'Enabled'])),
+});
+export const allowed = (...features: string[]): Maps => ({
+  features: Object.fromEntries(features.map((name) => [name, 'Allowed'])),
+});
+
+/** Fields the types do not know, or values they forbid, as a client may send them. */
+export function put(target: object, fields: object): void {
+  Object.assign(target, fields);
+}
