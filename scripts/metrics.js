@@ -10,6 +10,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const TABLE = join(root, 'src', 'telemetry', 'metric-definitions.ts');
 const AUTOSCALER_TABLE = join(root, 'src', 'telemetry', 'autoscaler-metric-definitions.ts');
 const ACTIVATOR_TABLE = join(root, 'src', 'telemetry', 'activator-metric-definitions.ts');
+const API_SERVER_TABLE = join(root, 'src', 'telemetry', 'api-server-metric-definitions.ts');
 const DOCUMENT = join(root, 'docs', 'metrics.md');
 
 const HEADING = `# Metrics
@@ -59,6 +60,11 @@ autoscaler; absent with a stock one), \`scheduled\` (a pod has an address), \`st
 Inside \`pilotlight up\` log, header and traces work, and no metrics are served: port 9090 belongs to the pods.
 `;
 
+const API_SERVER = `## Embedded API server
+
+\`GET /metrics\` of \`pilotlight up\` with the token of its kubeconfig (\`kubectl get --raw /metrics\`).
+`;
+
 const GROUPS = [
   ['current', 'Current names'],
   ['legacy', 'Older names (QP-148)'],
@@ -70,12 +76,20 @@ export async function metricsDocument() {
   const METRICS = await loadTable('METRICS', TABLE);
   const activator = await loadTable('ACTIVATOR_METRICS', ACTIVATOR_TABLE);
   const autoscaler = await loadTable('AUTOSCALER_METRICS', AUTOSCALER_TABLE);
+  const apiServer = await loadTable('API_SERVER_METRICS', API_SERVER_TABLE);
   const parts = GROUPS.map(([names, title]) => {
     const rows = Object.values(METRICS).filter((metric) => metric.names === names);
     return `## ${title}\n\n${table(rows)}\n`;
   });
   const all = [...Object.values(METRICS), ...activator, ...autoscaler];
-  const roles = [ACTIVATOR, `${table(activator)}\n`, AUTOSCALER, `${table(autoscaler)}\n`];
+  const roles = [
+    ACTIVATOR,
+    `${table(activator)}\n`,
+    AUTOSCALER,
+    `${table(autoscaler)}\n`,
+    API_SERVER,
+    `${table(apiServer)}\n`,
+  ];
   return [HEADING, ...parts, buckets(all), ...roles].join('\n');
 }
 

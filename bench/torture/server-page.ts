@@ -22,7 +22,7 @@ export interface RequestSums {
   readonly refused: number;
 }
 
-const SAMPLE = /^(\w+)(?:\{(.*)\})? (\d+)$/;
+const SAMPLE = /^(\w+)(?:\{(.*)\})? (\S+)$/;
 const LABEL = /(\w+)="([^"]*)"/g;
 const READS = new Set(['GET', 'LIST', 'HEAD']);
 

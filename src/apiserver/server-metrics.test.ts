@@ -24,8 +24,8 @@ afterEach(async () => {
 
 const page = async (): Promise<string> => (await client.get('/metrics')).text;
 const series = (verb: string, code: number, subresource = ''): string =>
-  `apiserver_request_total{verb="${verb}",group="",version="v1",resource="configmaps",` +
-  `subresource="${subresource}",code="${code}"}`;
+  `apiserver_request_total{code="${code}",group="",resource="configmaps",` +
+  `subresource="${subresource}",verb="${verb}",version="v1"}`;
 
 test('requests are counted by verb, resource and code, refusals too', async () => {
   const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' } };

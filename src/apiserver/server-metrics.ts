@@ -4,14 +4,20 @@
 
 import type { Kind } from '../api/kinds.ts';
 import { resourceName } from '../api/kinds.ts';
+import { API_SERVER, API_SERVER_METRICS } from '../telemetry/api-server-metric-definitions.ts';
+import { addMetrics, type MetricDefinition } from '../telemetry/metric-definitions.ts';
+import type { Labels, Series } from '../telemetry/metric-series.ts';
+import { renderPrometheus } from '../telemetry/prometheus-text.ts';
 import type { ObjectStore } from './store/object-store.ts';
 
-/** Series of one metric; what would be one more is counted under `verb="OTHER"`. */
+/** Series of one metric; what would be one more is counted under the verb `OTHER`. */
 export const MAX_REQUEST_SERIES = 5_000;
 /** Different watching programs by name; the rest is counted as `_OTHER`. */
 export const MAX_WATCH_CLIENTS = 64;
 
-const OTHERS = 'verb="OTHER"';
+const OTHERS = 'OTHER';
+/** Between the label values of a key; none of them has it. */
+const SEPARATOR = ' ';
 const OTHER_CLIENT = '_OTHER';
 const PLAIN_NAME = /^[a-z]{0,32}$/;
 
@@ -35,13 +41,14 @@ export class ServerMetrics {
   readonly #watches = new Map<string, Map<string, number>>();
 
   constructor(store: ObjectStore) {
+    addMetrics(API_SERVER_METRICS);
     this.#store = store;
   }
 
   count(request: CountedRequest): void {
-    let series = labelsOf(request);
-    if (!this.#requests.has(series) && this.#requests.size >= MAX_REQUEST_SERIES) series = OTHERS;
-    this.#requests.set(series, (this.#requests.get(series) ?? 0) + 1);
+    let key = keyOf(request);
+    if (!this.#requests.has(key) && this.#requests.size >= MAX_REQUEST_SERIES) key = OTHERS;
+    this.#requests.set(key, (this.#requests.get(key) ?? 0) + 1);
   }
 
   /** Returns what has to be called once when the watch ends. */
@@ -63,25 +70,19 @@ export class ServerMetrics {
     };
   }
 
-  /** The page, in Prometheus text format 0.0.4. */
+  /** The page, in Prometheus text. */
   text(): string {
-    const requests = [...this.#requests].map(([labels, value]) => `{${labels}} ${value}`);
-    const objects = [...this.#store.kinds()].map(
-      ({ kind, size }) => `{resource="${resourceName(kind)}"} ${size}`,
+    const requests = [...this.#requests].map(([key, count]) =>
+      series(API_SERVER.REQUESTS, key.split(SEPARATOR), count),
+    );
+    const objects = [...this.#store.kinds()].map(({ kind, size }) =>
+      series(API_SERVER.OBJECTS, [resourceName(kind)], size),
     );
     const watches = [...this.#watches].flatMap(([client, resources]) =>
-      [...resources].map(
-        ([resource, value]) => `{client="${client}",resource="${resource}"} ${value}`,
-      ),
+      [...resources].map(([name, count]) => series(API_SERVER.WATCHES, [client, name], count)),
     );
-    return (
-      family('apiserver_request_total', 'counter', 'Answered requests on resources.', requests) +
-      family('pilotlight_apiserver_revision', 'gauge', 'Number of the last write.', [
-        ` ${this.#store.revision}`,
-      ]) +
-      family('apiserver_storage_objects', 'gauge', 'Objects in the store.', objects) +
-      family('pilotlight_apiserver_watches', 'gauge', 'Open watches by program.', watches)
-    );
+    const revision = series(API_SERVER.REVISION, [], this.#store.revision);
+    return renderPrometheus([...requests, revision, ...objects, ...watches]);
   }
 
   /** The name in front of the version; only of characters that need no escape. */
@@ -92,20 +93,17 @@ export class ServerMetrics {
   }
 }
 
-function family(name: string, type: string, help: string, lines: readonly string[]): string {
-  const head = `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
-  return head + lines.map((line) => `${name}${line}\n`).join('');
+/** A metric has as many values as labels, or fewer: then it has no more labels. */
+function series(metric: MetricDefinition, values: readonly string[], value: number): Series {
+  const labels: Labels = values.map((text, index) => [metric.labels[index] ?? '', text] as const);
+  return { metric: metric.name, labels, values: Float64Array.of(value) };
 }
 
-function labelsOf({ method, kind, name, subresource, form, code }: CountedRequest): string {
-  const verb = verbOf(method, name, form);
+function keyOf({ method, kind, name, subresource, form, code }: CountedRequest): string {
   const { group, version, plural } = kind;
   // A client may have sent anything as a subresource.
   const part = PLAIN_NAME.test(subresource) ? subresource : 'OTHER';
-  return (
-    `verb="${verb}",group="${group}",version="${version}",resource="${plural}",` +
-    `subresource="${part}",code="${code}"`
-  );
+  return [verbOf(method, name, form), group, version, plural, part, code].join(SEPARATOR);
 }
 
 function verbOf(method: string, name: string, form: Form): string {

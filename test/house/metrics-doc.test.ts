@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ACTIVATOR_METRICS } from '../../src/telemetry/activator-metric-definitions.ts';
+import { API_SERVER_METRICS } from '../../src/telemetry/api-server-metric-definitions.ts';
 import { AUTOSCALER_METRICS } from '../../src/telemetry/autoscaler-metric-definitions.ts';
 import { METRICS, type MetricDefinition } from '../../src/telemetry/metric-definitions.ts';
 
@@ -12,6 +13,7 @@ const metrics: MetricDefinition[] = [
   ...Object.values(METRICS),
   ...ACTIVATOR_METRICS,
   ...AUTOSCALER_METRICS,
+  ...API_SERVER_METRICS,
 ];
 
 describe('docs/metrics.md', () => {
