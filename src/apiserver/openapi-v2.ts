@@ -1,5 +1,5 @@
-// OpenAPI v2 as JSON, for clients that know nothing newer (older libraries, code generators): the v3
-// documents of all group versions in one, in the older spelling. kubectl asks for it as protobuf
+// OpenAPI v2 as JSON, for clients that know nothing newer (older libraries, code generators): the
+// v3 documents of all group versions in one, in the older spelling. kubectl asks for it as protobuf
 // (KN-123): up to 1.28 it applies nothing without, and looks into it for nothing that v3 or its own
 // types do not tell it, so it gets a valid document that defines nothing. Pure.
 
@@ -46,7 +46,7 @@ export function toSwagger(documents: readonly string[]): string {
   });
 }
 
-/** v2 wants the type beside the name, a body as a parameter, and every `{name}` of the path declared. */
+/** v2 wants the type beside the name, the body as a parameter, and each name of the path declared. */
 function withPathParameters(path: string, operations: V3Document['paths'][string]): JsonObject {
   const item: JsonObject = {
     parameters: [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({

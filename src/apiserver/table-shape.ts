@@ -1,4 +1,5 @@
-// How a table of a built-in kind is written down: its columns as words, its cells as a function. Pure.
+// How a table of a built-in kind is written down: its columns as words, its cells as a function.
+// Pure.
 
 import type { KubeObject } from '../api/objects.ts';
 import { humanAge } from './human-age.ts';

@@ -9,24 +9,18 @@ import { numbersOf } from './numbers.ts';
 const MAX_RANGE = 13;
 
 const WITHOUT_TEST: ReadonlyMap<number, string> = new Map([
-  [25, 'the protobuf bodies of KN-135, which kn sends for one kind'],
   [42, 'texts and times inside kn'],
   [61, 'annotations kn writes; they are kept as any other'],
   [64, 'a promise of the Service controller: the Configuration comes in its first pass'],
   [65, 'what kn refuses by itself, about kinds of Eventing'],
-  [80, 'columns kn draws by itself'],
   [81, 'cells kn fills by itself, from fields the CP numbers promise'],
   [82, 'fields the controllers write: CP numbers'],
-  [83, 'what kn describes by itself'],
   [84, 'texts inside kn'],
   [102, 'errors of the connection, inside kn'],
   [136, 'which body kubectl sends: JSON, as nearly every test does'],
-  [233, 'optional; refused with a reason like KN-232'],
-  [234, 'optional; cp is exec, which KN-232 refuses, the others are unknown paths'],
   [243, 'cluster-info lists nothing here; a synthetic Node comes from the node agent'],
   [270, 'a list of other numbers'],
   [271, 'a list of other numbers'],
-  [280, 'needs a kn binary; its request sequences are in src/apiserver/kn.test.ts'],
 ]);
 
 it('every requirement of client compatibility is cited by a test or excused', () => {

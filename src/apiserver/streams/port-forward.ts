@@ -38,7 +38,7 @@ export function createPortForward(
     if (pair.data === undefined || pair.error === undefined) return;
     pair.timer.cancel();
     pairs.delete(key);
-    void forward(podName, findPort, { data: pair.data, error: pair.error });
+    void forward(podName, findPort, clock, { data: pair.data, error: pair.error });
   };
 }
 
@@ -55,13 +55,14 @@ function expire(pairs: Map<string, Pair>, key: string, clock: Clock): TimerHandl
 async function forward(
   podName: string,
   findPort: FindPort,
+  clock: Clock,
   { data, error }: { data: SpdyStream; error: SpdyStream },
 ): Promise<void> {
   const port = Number(data.headers.get('port'));
   error.resume();
   let socket: Socket;
   try {
-    socket = await dial(await findPort(port));
+    socket = await dial(await findPort(port), clock);
   } catch (failure) {
     const why = failure instanceof Error ? failure.message : String(failure);
     error.end(`error forwarding port ${port} to pod ${podName}: ${why}`);
@@ -79,16 +80,21 @@ async function forward(
 }
 
 /** Rejects with the system's error. */
-function dial(address: { host: string; port: number }): Promise<Socket> {
+function dial(address: { host: string; port: number }, clock: Clock): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ ...address, allowHalfOpen: true });
-    socket.setTimeout(CONNECT_TIMEOUT_MS, () => {
+    const giveUp = (): void => {
       socket.destroy(new Error(`${address.host}:${address.port} does not answer`));
-    });
-    socket.once('error', reject);
+    };
+    const timer = clock.setTimer(CONNECT_TIMEOUT_MS, giveUp, { background: true });
+    const fail = (error: Error): void => {
+      timer.cancel();
+      reject(error);
+    };
+    socket.once('error', fail);
     socket.once('connect', () => {
-      socket.removeListener('error', reject);
-      socket.setTimeout(0);
+      timer.cancel();
+      socket.removeListener('error', fail);
       resolve(socket);
     });
   });

@@ -1,6 +1,7 @@
-// The dictionary SPDY/3 compresses its header blocks with (draft-mbelshe-httpbis-spdy-00, 2.6.10.1):
-// both ends start from the same bytes, so a single wrong one makes every header unreadable. Built
-// from its words, because that is what it is: each with its length in front, then a tail of text.
+// The dictionary SPDY/3 compresses its header blocks with (draft-mbelshe-httpbis-spdy-00, section
+// 2.6.10.1): both ends start from the same bytes, so a single wrong one makes every header
+// unreadable. Built from its words, because that is what it is: each with its length in front, then
+// a tail of text.
 
 const WORDS = [
   'options head post put delete trace accept accept-charset accept-encoding accept-language',
