@@ -296,7 +296,13 @@ test.each([
     'metadata.managedFields must be nil',
   ],
   ['of another name', 'm', configMap('y'), 400, 'does not match the name on the URL'],
-  ['of another kind', 'm', { ...configMap('x'), kind: 'Secret' }, 400, 'expected v1 ConfigMap'],
+  [
+    'of another kind',
+    'm',
+    { ...configMap('x'), kind: 'Secret' },
+    400,
+    'invalid object type: /v1, Kind=Secret',
+  ],
   [
     'with a uid of nothing',
     'm',

@@ -317,7 +317,7 @@ test('KN-211: a method a path does not take is 405', async () => {
   expect((await client.put(CONFIG_MAPS, configMap('x'))).body).toMatchObject({
     code: 405,
     reason: 'MethodNotAllowed',
-    message: 'update is not supported on resources of kind "configmaps"',
+    message: 'the server does not allow this method on the requested resource',
   });
 });
 

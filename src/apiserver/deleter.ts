@@ -86,12 +86,14 @@ export class ObjectDeleter {
 
   #checkAllowed(kind: Kind, current: Stored, options: DeleteOptions): void {
     const { name, uid, resourceVersion } = current.object.metadata;
+    // Kubernetes names the kind here, not the resource.
+    const named = { ...kind, plural: kind.kind };
     if (options.uid !== null && options.uid !== uid) {
-      throw conflict(kind, name, mismatch('UID', options.uid, uid));
+      throw conflict(named, name, mismatch('UID', options.uid, uid));
     }
     if (options.resourceVersion !== null && options.resourceVersion !== resourceVersion) {
       throw conflict(
-        kind,
+        named,
         name,
         mismatch('ResourceVersion', options.resourceVersion, resourceVersion),
       );
@@ -124,7 +126,7 @@ export class ObjectDeleter {
 
 const mismatch = (what: string, asked: string, found: string | undefined): string =>
   `the ${what} in the precondition (${asked}) does not match the ${what} in record (${found}). ` +
-  'The object might have been deleted and then recreated';
+  `The object might have been ${what === 'UID' ? 'deleted and then recreated' : 'modified'}`;
 
 /** KN-206: how long the object may still run; 0 for everything but live pods. */
 function graceOf(kind: Kind, object: KubeObject, asked: number | null): number {

@@ -88,6 +88,10 @@ export function waitForRevision(store: ObjectStore, clock: Clock, revision: numb
   });
 }
 
+/** What Go says of a parameter that is no whole number. */
+export const notNumber = (text: string): string =>
+  `strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`;
+
 interface ListRequest {
   limit: number;
   continuation: Continuation | null;
@@ -125,7 +129,7 @@ function parseListRequest(kind: Kind, query: URLSearchParams): ListRequest {
   if (token !== '' && revision !== '' && revision !== '0') {
     throw badRequest('specifying resource version is not allowed when using continue');
   }
-  if (!Number.isSafeInteger(limit)) throw badRequest('limit must be a whole number');
+  if (!Number.isSafeInteger(limit)) throw badRequest(notNumber(query.get('limit') ?? ''));
   const asked = parseRevision(kind, revision);
   return {
     limit: Math.max(0, limit), // below 0 asks for no limit

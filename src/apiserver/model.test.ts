@@ -1,6 +1,6 @@
 // Random histories of several clients against a naive model (KN-150, KN-171, KN-192, KN-193,
 // KN-282): every answer, the state, who owns what, and the watched events are as the model says.
-// A failure prints its seed and path; PILOTLIGHT_MODEL_SEED runs another.
+// A failure prints its seed and path; PILOTLIGHT_MODEL_SEED runs another, PILOTLIGHT_MODEL_RUNS more.
 
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -8,8 +8,10 @@ import type { ApiServer } from './start.ts';
 import { type Answer, startTestServer, TestClient } from './testing/harness.ts';
 import { Model, type Step } from './testing/model.ts';
 
-const RUNS = 40;
+const DEFAULT_RUNS = 40;
 const DEFAULT_SEED = 20261121;
+const MS_PER_RUN = 3000;
+const runs = Number(process.env['PILOTLIGHT_MODEL_RUNS'] ?? DEFAULT_RUNS);
 const seed = Number(process.env['PILOTLIGHT_MODEL_SEED'] ?? DEFAULT_SEED);
 
 let server: ApiServer;
@@ -153,7 +155,11 @@ async function replay(steps: readonly Step[]): Promise<void> {
   expect(listed.map(({ metadata }) => metadata.name)).toEqual([...model.objects.keys()].sort());
 }
 
-test('random histories are as a naive model says, ownership included', async () => {
-  const history = fc.array(step, { minLength: 1, maxLength: 18 });
-  await fc.assert(fc.asyncProperty(history, replay), { numRuns: RUNS, seed });
-}, 120_000);
+test(
+  'random histories are as a naive model says, ownership included',
+  async () => {
+    const history = fc.array(step, { minLength: 1, maxLength: 18 });
+    await fc.assert(fc.asyncProperty(history, replay), { numRuns: runs, seed });
+  },
+  runs * MS_PER_RUN,
+);

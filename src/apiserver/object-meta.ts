@@ -63,8 +63,13 @@ function nameViolation(kind: Kind, name: string): Violation | null {
         ? { pattern: DNS_LABEL, limit: 63, text: LABEL_RULE }
         : { pattern: SUBDOMAIN, limit: 253, text: SUBDOMAIN_RULE };
   const isGood = name.length <= rule.limit && rule.pattern.test(name);
+  const isDotted = rule.text === LABEL_RULE && SUBDOMAIN.test(name);
   const detail =
-    name.length > rule.limit ? `must be no more than ${rule.limit} characters` : rule.text;
+    name.length > rule.limit
+      ? `must be no more than ${rule.limit} characters`
+      : isDotted
+        ? 'must not contain dots'
+        : rule.text;
   return isGood ? null : { type: 'Invalid', field: 'metadata.name', value: name, detail };
 }
 
@@ -76,10 +81,15 @@ function isQualified(key: string): boolean {
   return isPrefixGood && name.length <= 63 && QUALIFIED_NAME.test(name);
 }
 
-const QUALIFIED_RULE =
-  "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with " +
+const NAME_RULE =
+  "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with " +
   "an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for " +
   "validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+const QUALIFIED_RULE = `name part ${NAME_RULE}`;
+/** What has more parts than a prefix and a name. */
+const KEY_RULE =
+  `a valid label key ${NAME_RULE} with an optional DNS subdomain prefix and '/' ` +
+  "(e.g. 'example.com/MyName')";
 const VALUE_RULE =
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', " +
   "and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or " +
@@ -108,7 +118,9 @@ function checkLabels(metadata: ObjectMeta, found: Violation[]): void {
   for (const [key, value] of checkStrings(metadata.labels, field, found)) {
     if (!isQualified(key))
       found.push({ type: 'Invalid', field, value: key, detail: QUALIFIED_RULE });
-    if (value.length > 63 || !LABEL_VALUE.test(value)) {
+    if (value.length > 63) {
+      found.push({ type: 'Invalid', field, value, detail: 'must be no more than 63 bytes' });
+    } else if (!LABEL_VALUE.test(value)) {
       found.push({ type: 'Invalid', field, value, detail: VALUE_RULE });
     }
   }
@@ -134,17 +146,17 @@ function checkAnnotations(metadata: ObjectMeta, found: Violation[]): void {
 
 function checkOwners(metadata: ObjectMeta, found: Violation[]): void {
   const owners: readonly OwnerReference[] = metadata.ownerReferences ?? [];
-  owners.forEach((owner, index) => {
+  owners.forEach((owner) => {
     for (const name of ['apiVersion', 'kind', 'name', 'uid'] as const) {
       const value = owner?.[name];
       if (typeof value === 'string' && value !== '') continue;
-      const field = `metadata.ownerReferences[${index}].${name}`;
+      const field = `metadata.ownerReferences.${name}`;
       found.push({ type: 'Invalid', field, value: value ?? '', detail: 'must not be empty' });
     }
   });
   const controllers = owners.filter((owner) => owner?.controller === true);
   if (controllers.length > 1) {
-    const names = controllers.map((owner) => `${owner.kind} ${owner.name}`).join(' and ');
+    const names = controllers.map((owner) => `${owner.kind}/${owner.name}`).join(' and ');
     found.push({
       type: 'Invalid',
       field: 'metadata.ownerReferences',
@@ -178,7 +190,9 @@ export function metadataViolations(
   for (const finalizer of metadata.finalizers ?? []) {
     if (typeof finalizer === 'string' && isQualified(finalizer)) continue;
     const field = 'metadata.finalizers';
-    found.push({ type: 'Invalid', field, value: finalizer, detail: QUALIFIED_RULE });
+    const hasManyParts = typeof finalizer === 'string' && finalizer.split('/').length > 2;
+    const detail = hasManyParts ? KEY_RULE : QUALIFIED_RULE;
+    found.push({ type: 'Invalid', field, value: finalizer, detail });
   }
   return found;
 }

@@ -60,10 +60,14 @@ function parseRequirement(term: string): Requirement {
 
 function checkRequirement(requirement: Requirement, selector: string): void {
   const { key, operator, values } = requirement;
-  const numeric = operator === '<' || operator === '>';
-  const isGood =
-    KEY.test(key) &&
-    values.every((value) => VALUE.test(value) && (!numeric || /^-?\d+$/.test(value)));
+  const isNumeric = operator === '<' || operator === '>';
+  const isGood = KEY.test(key) && values.every((value) => VALUE.test(value));
+  if (isGood && isNumeric && !/^-?\d+$/.test(values[0] ?? '')) {
+    throw badRequest(
+      `unable to parse requirement: values[0]: Invalid value: ${JSON.stringify(values[0])}: ` +
+        "for 'Gt', 'Lt' operators, the value must be an integer",
+    );
+  }
   if (!isGood) {
     throw badRequest(
       `unable to parse requirement: ${JSON.stringify(selector)} is not a valid label selector`,
@@ -158,7 +162,8 @@ export interface FieldSelector {
 /** null = selects everything. Throws 400 for unknown fields and broken text. */
 export function parseFieldSelector(kind: Kind, text: string): FieldSelector | null {
   if (text.trim() === '') return null;
-  const known = kind.selectableFields ?? FIELDS[`${kind.group}/${kind.kind}`] ?? [];
+  const named = kind.selectableFields ?? FIELDS[`${kind.group}/${kind.kind}`];
+  const known = named ?? [];
   let name: string | null = null;
   const tests = splitTerms(text)
     .filter((term) => term !== '')
@@ -168,7 +173,11 @@ export function parseFieldSelector(kind: Kind, text: string): FieldSelector | nu
         throw badRequest(`invalid selector: '${text}'; can't understand '${term}'`);
       const [, path, operator, value] = match as unknown as [string, string, string, string];
       if (path !== 'metadata.name' && path !== 'metadata.namespace' && !known.includes(path)) {
-        throw badRequest(`field label not supported: ${path}`);
+        throw badRequest(
+          named === undefined && !kind.custom
+            ? `${JSON.stringify(path)} is not a known field selector: only "metadata.name", "metadata.namespace"`
+            : `field label not supported: ${path}`,
+        );
       }
       const isEqual = operator !== '!=';
       if (path === 'metadata.name' && isEqual) name = value;

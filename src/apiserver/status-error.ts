@@ -93,13 +93,21 @@ export const forbiddenRequest = (message: string): StatusError =>
 export const notFound = (kind: Kind, name: string): StatusError =>
   new StatusError(404, 'NotFound', `${resourceName(kind)} "${name}" not found`, about(kind, name));
 
+/** Built-in kinds and kinds of definitions are refused in different words, as on Kubernetes. */
 export const methodNotAllowed = (kind: Kind, verb: string): StatusError =>
-  new StatusError(
-    405,
-    'MethodNotAllowed',
-    `${verb} is not supported on resources of kind "${resourceName(kind)}"`,
-    about(kind, ''),
-  );
+  kind.custom
+    ? new StatusError(
+        405,
+        'MethodNotAllowed',
+        `${verb} is not supported on resources of kind "${resourceName(kind)}"`,
+        about(kind, ''),
+      )
+    : new StatusError(
+        405,
+        'MethodNotAllowed',
+        'the server does not allow this method on the requested resource',
+        {},
+      );
 
 export const notAcceptable = (accepted: readonly string[]): StatusError =>
   new StatusError(

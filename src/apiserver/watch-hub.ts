@@ -5,7 +5,7 @@ import type { ServerResponse } from 'node:http';
 import type { Kind } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';
 import type { Clock, TimerHandle } from '../clock/clock.ts';
-import { parseRevision, waitForRevision } from './list.ts';
+import { notNumber, parseRevision, waitForRevision } from './list.ts';
 import { JSON_TYPE, type ResponseFormat } from './negotiation.ts';
 import { parseSelection, type Selection } from './selectors.ts';
 import { badRequest, expired, invalid, tooManyRequests, type Violation } from './status-error.ts';
@@ -129,15 +129,18 @@ export class WatchHub {
   #sendInitialEvents(kind: Kind, query: URLSearchParams): boolean | null {
     const value = query.get('sendInitialEvents') ?? '';
     const match = query.get('resourceVersionMatch') ?? '';
-    const refuse = (field: string, detail: string): never => {
-      const violation: Violation = { type: 'Forbidden', field, detail };
-      throw invalid({ ...kind, kind: 'ListOptions', group: 'meta.k8s.io' }, '', [violation]);
+    const refuse = (field: string, detail: string, more: readonly Violation[] = []): never => {
+      const violations: Violation[] = [{ type: 'Forbidden', field, detail }, ...more];
+      throw invalid({ ...kind, kind: 'ListOptions', group: 'meta.k8s.io' }, '', violations);
     };
     if (value === '') {
       if (match !== '') {
+        const field = 'resourceVersionMatch';
+        const detail = 'supported values: "NotOlderThan"';
         refuse(
-          'resourceVersionMatch',
+          field,
           'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
+          match === 'NotOlderThan' ? [] : [{ type: 'NotSupported', field, value: match, detail }],
         );
       }
       return null;
@@ -154,9 +157,8 @@ export class WatchHub {
   #timeoutMs(query: URLSearchParams): number {
     const text = query.get('timeoutSeconds') ?? '';
     const seconds = text === '' ? 0 : Number(text);
-    if (!Number.isInteger(seconds) || seconds < 0) {
-      throw badRequest('timeoutSeconds must be a whole number of seconds');
-    }
+    if (!Number.isInteger(seconds)) throw badRequest(notNumber(text));
+    if (seconds < 0) throw badRequest('timeoutSeconds must not be below 0');
     const chosen = seconds > 0 ? seconds : DEFAULT_TIMEOUT_SECONDS * (1 + this.#random());
     return Math.min(chosen * 1000, 2 ** 31 - 1);
   }

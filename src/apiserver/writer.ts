@@ -120,16 +120,22 @@ export class ObjectWriter {
   update(request: WriteRequest, given: KubeObject): Promise<Written> {
     const { kind, name } = request;
     checkIdentity(request, given);
-    if (given.metadata.name === undefined || given.metadata.name !== name) {
+    if (!given.metadata.name) {
       throw badRequest(
-        `the name of the object (${given.metadata.name ?? ''}) does not match ` +
+        `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
+      );
+    }
+    if (given.metadata.name !== name) {
+      throw badRequest(
+        `the name of the object (${given.metadata.name}) does not match ` +
           `the name on the URL (${name})`,
       );
     }
     if (!given.metadata.resourceVersion && kind.custom) {
       const field = 'metadata.resourceVersion';
       const detail = 'must be specified for an update';
-      throw invalid(kind, name, [{ type: 'Invalid', field, value: 0, detail }]);
+      const named = { ...kind, kind: kind.plural };
+      throw invalid(named, name, [{ type: 'Invalid', field, value: 0, detail }]);
     }
     return this.modify(request, () => given);
   }

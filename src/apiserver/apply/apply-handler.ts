@@ -37,7 +37,9 @@ export class ApplyHandler {
   async apply(request: WriteRequest, body: Buffer, force: boolean): Promise<Applied> {
     const { kind, name } = request;
     const { store, writer } = this.#deps;
-    const given = asKubeObject(parseYamlBody(body));
+    const value = parseYamlBody(body);
+    checkType(kind, request.subresource, value);
+    const given = asKubeObject(value);
     const applied = this.#configuration(request, given);
     if (store.of(kind).latest(storeKey(request.namespace, name)) !== undefined) {
       const written = await writer.modify(request, ({ object }) =>
@@ -73,7 +75,7 @@ export class ApplyHandler {
     const { kind, name, namespace, manager, subresource } = request;
     requireManager(kind, manager);
     if (subresource === 'scale') return fromScale(kind, name, given);
-    checkBody(kind, name, given);
+    checkBody(name, given);
     given.metadata.name = name;
     if (kind.namespaced) given.metadata.namespace ||= namespace;
     if ((given.metadata.namespace ?? '') !== namespace) {
@@ -89,13 +91,16 @@ export class ApplyHandler {
   }
 }
 
-function checkBody(kind: Kind, name: string, body: KubeObject): void {
-  if (body.apiVersion !== apiVersionOf(kind) || body.kind !== kind.kind) {
-    throw badRequest(
-      `the applied object is ${body.apiVersion} ${body.kind}, expected ` +
-        `${apiVersionOf(kind)} ${kind.kind}`,
-    );
-  }
+function checkType(kind: Kind, subresource: string, body: unknown): void {
+  if (subresource === 'scale' || !isJsonObject(body)) return;
+  const { apiVersion, kind: name } = body;
+  if (apiVersion === apiVersionOf(kind) && name === kind.kind) return;
+  const version = typeof apiVersion === 'string' ? apiVersion : '';
+  const shown = version.includes('/') ? version : `/${version}`;
+  throw badRequest(`invalid object type: ${shown}, Kind=${typeof name === 'string' ? name : ''}`);
+}
+
+function checkBody(name: string, body: KubeObject): void {
   if (body.metadata.name !== undefined && body.metadata.name !== name) {
     throw badRequest(
       `the name of the object (${body.metadata.name}) does not match ` +

@@ -36,6 +36,13 @@ const MIN_REQUESTS = 300;
 const { kubeconfig } = inject('cluster');
 const namespace = `pilotlight-api-${process.pid}`;
 const report = process.env['PILOTLIGHT_API_DIFF'];
+/** A row that names its steps stands for one row each, so that none of them outlives its reason. */
+const rows = KNOWN_DIFFERENCES.flatMap(({ steps, path, reason }) => {
+  if (!(steps instanceof RegExp)) {
+    return steps.map((name) => ({ name, path, reason, is: (title: string) => title === name }));
+  }
+  return [{ name: String(steps), path, reason, is: (title: string) => steps.test(title) }];
+});
 const used = new Set<number>();
 let ours: ScriptServer;
 let theirs: ScriptServer;
@@ -61,9 +68,7 @@ async function differences(step: Step): Promise<Difference[]> {
 function unlisted(step: Step, found: readonly Difference[]): string[] {
   return found
     .filter(({ path }) => {
-      const row = KNOWN_DIFFERENCES.findIndex(
-        (known) => known.steps.test(step.title) && known.path.test(path),
-      );
+      const row = rows.findIndex((known) => known.is(step.title) && known.path.test(path));
       if (row >= 0) used.add(row);
       return row < 0;
     })
@@ -93,7 +98,7 @@ describe.skipIf(kubeconfig === null)('our API server answers as kube-apiserver d
   }
 
   it('every listed difference still exists', () => {
-    const gone = KNOWN_DIFFERENCES.filter((_row, index) => !used.has(index));
-    expect(gone.map(({ steps, path, reason }) => `${steps} ${path}: ${reason}`)).toEqual([]);
+    const gone = rows.filter((_row, index) => !used.has(index));
+    expect(gone.map(({ name, path, reason }) => `${name} ${path}: ${reason}`)).toEqual([]);
   });
 });

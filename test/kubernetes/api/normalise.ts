@@ -5,6 +5,8 @@
 const UID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
 const AGE = /^(\d+[smhd])+$/;
+/** The server's own version in a text. */
+const SHOWN_VERSION = /(current: |in record \()\d+/g;
 const GENERATED = /\bgen-[a-z0-9]{5}\b/g;
 
 type Variables = ReadonlyMap<string, string>;
@@ -41,7 +43,8 @@ function word(text: string, variables: Variables, field: string): string {
   return text
     .replaceAll(variables.get('ns') ?? '\u0000', '<namespace>')
     .replace(UID, '<uid>')
-    .replace(GENERATED, 'gen-<random>');
+    .replace(GENERATED, 'gen-<random>')
+    .replace(SHOWN_VERSION, '$1<version>');
 }
 
 function version(text: string, variables: Variables): string {
