@@ -46,7 +46,7 @@ export function toSwagger(documents: readonly string[]): string {
   });
 }
 
-/** v2 wants the type beside the name, the body as a parameter, and each name of the path declared. */
+/** v2 wants types beside names, the body as a parameter, and each name of the path declared. */
 function withPathParameters(path: string, operations: V3Document['paths'][string]): JsonObject {
   const item: JsonObject = {
     parameters: [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({

@@ -1,7 +1,7 @@
 // OpenAPI (KN-120 to KN-124), v3 and from it v2: an index and one document per group version,
 // generated from the kinds' schemas. kubectl reads two things from it: fields, for `explain`, and
-// whether the patch operation takes `fieldValidation`, which moves validation to the server. Made on
-// first use.
+// whether the patch operation takes `fieldValidation`, which moves validation to the server. Made
+// on first use.
 
 import { createHash } from 'node:crypto';
 import { type Kind, resourcePath } from '../api/kinds.ts';
