@@ -267,45 +267,28 @@ const domains: readonly ServingRow[] = [
     },
   ),
   aloneRow(
-    'CP-109, CP-301',
-    'domain-template changes the URLs of Routes, and back',
+    'CP-109, CP-301, CP-302, CP-303',
+    'domain-template, tag-template and default-external-scheme make the URLs of Routes, and back',
     async (cluster) => {
-      await cluster.deploy(service('styled', { isAwake: true }));
-      const data = { 'domain-template': '{{.Name}}-{{.Namespace}}.{{.Domain}}' };
+      const traffic = [{ latestRevision: true, percent: 100, tag: 'v1' }];
+      await cluster.deploy(service('styled', { traffic, isAwake: true }));
+      const tag = (want: string) => (object: AnyObject) =>
+        expect(at(object, 'status.traffic.0.url')).toBe(want);
+      const data = {
+        'domain-template': '{{.Name}}-{{.Namespace}}.{{.Domain}}',
+        'tag-template': '{{.Name}}-{{.Tag}}',
+        'default-external-scheme': 'https',
+      };
       await cluster.configured('config-network', data, async () => {
-        await cluster.eventually(SERVICE, 'styled', url('http://styled-default.localhost'));
-        await cluster.eventuallyAnswers('styled-default.localhost', ({ status }) => {
+        await cluster.eventually(SERVICE, 'styled', url('https://styled-default.localhost'));
+        await cluster.eventually(ROUTE, 'styled', tag('https://styled-v1-default.localhost'));
+        await cluster.eventuallyAnswers('styled-v1-default.localhost', ({ status }) => {
           expect(status).toBe(200);
         });
         expect((await cluster.ask('styled.default.localhost')).status).toBe(404);
       });
       await cluster.eventually(SERVICE, 'styled', url('http://styled.default.localhost'));
-    },
-  ),
-  aloneRow('CP-109, CP-302', 'tag-template changes the names of tags', async (cluster) => {
-    const traffic = [{ latestRevision: true, percent: 100, tag: 'v1' }];
-    await cluster.deploy(service('tagger', { traffic }));
-    const data = { 'tag-template': '{{.Name}}-{{.Tag}}' };
-    await cluster.configured('config-network', data, async () => {
-      await cluster.eventually(ROUTE, 'tagger', (object) => {
-        expect(at(object, 'status.traffic.0.url')).toBe('http://tagger-v1.default.localhost');
-      });
-    });
-    await cluster.ready(SERVICE, 'tagger');
-  }),
-  aloneRow(
-    'CP-109, CP-303',
-    'default-external-scheme is the scheme of URLs outside',
-    async (cluster) => {
-      await cluster.deploy(service('schemed'));
-      await cluster.configured(
-        'config-network',
-        { 'default-external-scheme': 'https' },
-        async () => {
-          await cluster.eventually(SERVICE, 'schemed', url('https://schemed.default.localhost'));
-        },
-      );
-      await cluster.eventually(SERVICE, 'schemed', url('http://schemed.default.localhost'));
+      await cluster.eventually(ROUTE, 'styled', tag('http://v1-styled.default.localhost'));
     },
   ),
   ...(

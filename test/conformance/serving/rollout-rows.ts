@@ -55,12 +55,13 @@ const rollouts: readonly ServingRow[] = [
   ),
   row(
     'CP-281, CP-366',
-    'Shares move to the newest Revision step by step and always sum to 100',
+    'Shares move to the newest Revision, never back, and always sum to 100',
     async (cluster) => {
       const { shares } = await rolled(cluster);
       const newest = shares.map((each) => each.at(-1)?.percent ?? 0);
       expect([...newest].sort((a, b) => a - b)).toEqual(newest);
-      expect(new Set(newest).size).toBeGreaterThan(2);
+      // How many steps lie between depends on how soon the Ingress was ready (CP-365).
+      expect([newest[0], newest.at(-1)]).toEqual([1, 100]);
       for (const each of shares) {
         expect(each.reduce((sum, { percent }) => sum + percent, 0)).toBe(100);
       }
