@@ -3,7 +3,8 @@
 
 import { apiVersionOf, type Kind, Namespace } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';
-import type { Writer } from './apply/managed-fields.ts';
+import { deepEqual } from '../kube/equal.ts';
+import { isSameOwnership, type Writer } from './apply/managed-fields.ts';
 import { badRequest, conflict, modifiedConflict } from './status-error.ts';
 import type { Stored } from './store/stored.ts';
 
@@ -100,4 +101,21 @@ export function checkPreconditions(kind: Kind, candidate: KubeObject, current: S
   if (asked !== '' && asked !== '0' && asked !== current.object.metadata.resourceVersion) {
     throw modifiedConflict(kind, name);
   }
+}
+
+/** True when the write changed nothing; the time a manager wrote last is no change. */
+export function isSameState(next: KubeObject, old: KubeObject): boolean {
+  return (
+    isSameApartFrom('metadata', next, old) &&
+    isSameApartFrom('managedFields', next.metadata, old.metadata) &&
+    isSameOwnership(next.metadata.managedFields, old.metadata.managedFields)
+  );
+}
+
+function isSameApartFrom(field: string, next: object, old: object): boolean {
+  const a = next as Record<string, unknown>;
+  const b = old as Record<string, unknown>;
+  for (const key in a) if (key !== field && !deepEqual(a[key], b[key])) return false;
+  for (const key in b) if (key !== field && b[key] !== undefined && !(key in a)) return false;
+  return true;
 }

@@ -9,9 +9,8 @@ import type { AdmissionPlugin, AdmissionRequest } from '../api/admission.ts';
 import { type Kind, Namespace } from '../api/kinds.ts';
 import type { KubeObject } from '../api/objects.ts';
 import type { Clock } from '../clock/clock.ts';
-import { deepEqual } from '../kube/equal.ts';
 import { FieldManager } from './apply/field-manager.ts';
-import { isSameOwnership, type ManagedFields } from './apply/managed-fields.ts';
+import type { ManagedFields } from './apply/managed-fields.ts';
 import { findDecodingError } from './builtin-decoding.ts';
 import { rulesOf, withInitialStatus } from './kind-rules.ts';
 import {
@@ -43,6 +42,7 @@ import {
   checkIdentity,
   checkPreconditions,
   isReadyToVanish,
+  isSameState,
   type WriteRequest,
   type Written,
   writerOf,
@@ -383,21 +383,4 @@ export class ObjectWriter {
     };
     throw error;
   }
-}
-
-/** True when the write changed nothing; the time a manager wrote last is no change. */
-function isSameState(next: KubeObject, old: KubeObject): boolean {
-  return (
-    isSameApartFrom('metadata', next, old) &&
-    isSameApartFrom('managedFields', next.metadata, old.metadata) &&
-    isSameOwnership(next.metadata.managedFields, old.metadata.managedFields)
-  );
-}
-
-function isSameApartFrom(field: string, next: object, old: object): boolean {
-  const a = next as Record<string, unknown>;
-  const b = old as Record<string, unknown>;
-  for (const key in a) if (key !== field && !deepEqual(a[key], b[key])) return false;
-  for (const key in b) if (key !== field && b[key] !== undefined && !(key in a)) return false;
-  return true;
 }
