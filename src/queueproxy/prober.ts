@@ -2,11 +2,13 @@
 // QP-104). Callers that arrive during an evaluation share it. With a period of 0 an evaluation
 // tries hard for ten seconds: first at once, then every millisecond, later after a sixteenth of the
 // time it has taken so far, at most 50 ms: so an app that listens is noticed within a few percent
-// of its own start (decision 0020). Otherwise it is one attempt and the kubelet does the repeating.
+// of its own start (decision 0020). Where earlier starts are known, attempts gather around the time
+// they took. Otherwise it is one attempt and the kubelet does the repeating.
 
 import type { Clock } from '../clock/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { ReadinessProbe } from './readiness-probe.ts';
+import { pauseAround, type StartTime } from './start-times.ts';
 
 /** One try: null = success, else what went wrong. Never rejects. `timeoutMs` 0 = no limit. */
 export type ProbeAttempt = (timeoutMs: number) => Promise<string | null>;
@@ -17,6 +19,8 @@ export interface ProberDeps {
   readonly attemptFor: (probe: ReadinessProbe) => ProbeAttempt;
   /** First pause of the aggressive mode, in ms. */
   readonly intervalMs: number;
+  /** Of earlier starts of the same app; null = nobody remembers them. */
+  readonly startTime?: StartTime | null;
 }
 
 const AGGRESSIVE_ATTEMPT_MS = 100;
@@ -33,7 +37,9 @@ export class Prober {
   /** No probes = always ready (QP-24). */
   constructor(probes: readonly ReadinessProbe[], deps: ProberDeps) {
     this.#deps = deps;
-    this.#evaluators = probes.map((probe) => new Evaluator(probe, deps));
+    // Several containers become ready at several times: one expectation fits none of them.
+    const startTime = probes.length === 1 ? (deps.startTime ?? null) : null;
+    this.#evaluators = probes.map((probe) => new Evaluator(probe, deps, startTime));
   }
 
   /** Never rejects. Giving up on the result does not stop the evaluation (QP-104). */
@@ -66,11 +72,16 @@ class Evaluator {
   readonly #clock: Clock;
   readonly #attempt: ProbeAttempt;
   readonly #intervalMs: number;
+  /** Null once the app was ready: later evaluations are no starts. */
+  #startTime: StartTime | null;
+  readonly #createdMs: number;
   /** Survives evaluations (QP-101). */
   #successes = 0;
   #stopped = false;
 
-  constructor(probe: ReadinessProbe, deps: ProberDeps) {
+  constructor(probe: ReadinessProbe, deps: ProberDeps, startTime: StartTime | null) {
+    this.#startTime = startTime;
+    this.#createdMs = deps.clock.monotonicMs();
     this.#probe = probe;
     this.#clock = deps.clock;
     this.#attempt = deps.attemptFor(probe);
@@ -96,15 +107,17 @@ class Evaluator {
       const error = await this.#attempt(AGGRESSIVE_ATTEMPT_MS);
       if (error === null) {
         this.#successes += 1;
-        if (this.#successes >= this.#probe.successThreshold) return null;
+        if (this.#successes >= this.#probe.successThreshold) {
+          this.#rememberStart(failures);
+          return null;
+        }
       } else {
         this.#successes = 0;
         failures += 1;
         lastError = error;
       }
       const nowMs = this.#clock.monotonicMs();
-      const shareMs = Math.min(MAX_PAUSE_MS, (startMs - beganMs) * PAUSE_SHARE);
-      const nextMs = Math.max(startMs + Math.max(this.#intervalMs, shareMs), nowMs);
+      const nextMs = Math.max(startMs + this.#pauseMs(startMs, startMs - beganMs), nowMs);
       if (this.#stopped || nextMs >= endMs) {
         // The answer comes at the end and not before it: the kubelet's next check starts afresh.
         if (!this.#stopped && endMs > nowMs) await this.#clock.sleep(endMs - nowMs);
@@ -112,5 +125,26 @@ class Evaluator {
       }
       if (nextMs > nowMs) await this.#clock.sleep(nextMs - nowMs);
     }
+  }
+  /** Until the attempt after the one that began at `startMs`, `elapsedMs` into the evaluation. */
+  #pauseMs(startMs: number, elapsedMs: number): number {
+    const expectedMs = this.#startTime?.expectedMs() ?? null;
+    let pauseMs = elapsedMs * PAUSE_SHARE;
+    if (expectedMs !== null) {
+      const ageMs = startMs - this.#createdMs;
+      const aroundMs = pauseAround(expectedMs, ageMs);
+      pauseMs = ageMs < expectedMs ? aroundMs : Math.min(pauseMs, aroundMs);
+    }
+    return Math.max(this.#intervalMs, Math.min(MAX_PAUSE_MS, pauseMs));
+  }
+
+  #rememberStart(failures: number): void {
+    const startTime = this.#startTime;
+    if (startTime === null) return;
+    this.#startTime = null;
+    const ms = this.#clock.monotonicMs() - this.#createdMs;
+    // Ready at the first attempt: it may have been for long.
+    const isExact = failures > 0 || ms < (startTime.expectedMs() ?? 0);
+    if (isExact) startTime.observed(ms);
   }
 }

@@ -21,6 +21,7 @@ import { Prober } from './prober.ts';
 import { REQUEST_LIMITS, RequestPlane } from './request-plane.ts';
 import { RequestThreads } from './request-threads.ts';
 import type { QueueProxySettings } from './settings.ts';
+import type { StartTime } from './start-times.ts';
 import { StatReporter } from './stat-reporter.ts';
 import { Telemetry } from './telemetry.ts';
 import { TlsPort } from './tls-port.ts';
@@ -32,6 +33,8 @@ export interface QueueProxyDeps {
   readonly random: () => number;
   /** Something ended that must not, and the sidecar cannot go on (QP-15). Default: only logged. */
   readonly onFailure?: () => void;
+  /** What a host of many sidecars knows of this app's earlier starts. */
+  readonly startTime?: StartTime;
   /** The built entry file of a request thread; tests run from source and name it. */
   readonly threadFile?: URL;
 }
@@ -84,7 +87,7 @@ export class QueueProxy {
       'knative.dev/key': `${settings.namespace}/${settings.revision}`,
       'knative.dev/pod': settings.podName,
     });
-    this.#prober = this.#createProber();
+    this.#prober = this.#createProber(deps.startTime ?? null);
     const output = new LineOutput(clock);
     this.#threads = settings.threads > 1 ? this.#createThreads(deps, output) : null;
     const threads = this.#threads;
@@ -275,7 +278,7 @@ export class QueueProxy {
     });
   }
 
-  #createProber(): Prober {
+  #createProber(startTime: StartTime | null): Prober {
     const { readinessProbes, probeIntervalMs, http2AutoDetection } = this.#settings;
     const attemptDeps = { clock: this.#clock, http2AutoDetection };
     return new Prober(readinessProbes, {
@@ -283,6 +286,7 @@ export class QueueProxy {
       logger: this.#logger,
       attemptFor: (probe) => createAttempt(probe, attemptDeps),
       intervalMs: probeIntervalMs,
+      startTime,
     });
   }
 }

@@ -15,6 +15,7 @@ import type {
   ContainerSignal,
   ContainerSpec,
 } from '../node/runtime.ts';
+import { Launcher } from './launcher.ts';
 import { CONTAINER_VARIABLE, RUN_VARIABLE, type ToControl, type ToDataPlane } from './messages.ts';
 import { killGroup, reap } from './reaper.ts';
 
@@ -50,9 +51,22 @@ interface Entry extends ContainerRecord {
 export class ContainerTable {
   readonly #options: ContainerTableOptions;
   readonly #entries = new Map<string, Entry>();
+  readonly #launcher: Launcher;
 
   constructor(options: ContainerTableOptions) {
     this.#options = options;
+    const { clock, wrapper, run, onGroup } = options;
+    this.#launcher = new Launcher({ clock, wrapper, env: { [RUN_VARIABLE]: run }, onGroup });
+  }
+
+  /** From now on processes wait to become containers. Resolves when the first ones do. */
+  prepare(): Promise<void> {
+    return this.#launcher.prepare();
+  }
+
+  /** Ends the waiting processes; containers go on. */
+  close(): void {
+    this.#launcher.close();
   }
 
   records(): ContainerRecord[] {
@@ -168,12 +182,11 @@ export class ContainerTable {
     let log: LogWriter;
     try {
       log = new LogWriter(logFile(this.#options.logRoot, spec, spec.attempt), this.#options.clock);
-      child = spawn(command, args, {
-        cwd: spec.cwd,
-        env: this.#environment(spec),
-        stdio: ['ignore', 'pipe', 'pipe'],
-        detached: true,
-      });
+      const { argv, cwd } = spec;
+      const env = this.#environment(spec);
+      child =
+        this.#launcher.take({ argv, cwd, env }) ??
+        spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     } catch (error) {
       this.#answerFailed(entry, error instanceof Error ? error.message : String(error));
       return;

@@ -44,9 +44,9 @@ const STOP_PATIENCE_MS = 3_000;
 const USER_NAME = 'pilotlight-admin';
 /**
  * Deployments, Revisions and PodAutoscalers rest so long between two passes: a wake changes each
- * several times within milliseconds, on the cores the waking app needs.
+ * several times on the cores the waking app needs, and most apps have answered by then.
  */
-const REST_MS = 20;
+const REST_MS = 100;
 /** What a pod reports beside its address may come this much later (decision 0020). */
 const REPORT_DELAY_MS = 15;
 

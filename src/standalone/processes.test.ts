@@ -102,6 +102,19 @@ describe('ContainerTable', () => {
     expect(findMarked(`${RUN_VARIABLE}=${run}`)).toEqual([]);
   });
 
+  it('reports the same of a process that had waited to become the container', async () => {
+    const { table, next } = createTable();
+    await table.prepare();
+    const container = spec('u/c/0', 'echo out; setsid sleep 300 & sleep 0.1; exit 3');
+    table.start(container);
+    const { pid } = (await next('started')) as Extract<ToControl, { type: 'started' }>;
+    expect(table.groups()).toEqual([pid]);
+    expect(await next('exited')).toMatchObject({ id: 'u/c/0', exit: { exitCode: 3 } });
+    expect(readFileSync(logFile(folder, container, 0), 'utf8')).toMatch(/Z o out\n/);
+    table.close();
+    while (findMarked(`${RUN_VARIABLE}=${run}`).length > 0) await systemClock.sleep(5);
+  });
+
   it('signals the whole group', async () => {
     const { table, next } = createTable();
     table.start(spec('u/c/0', 'sleep 300 & wait'));

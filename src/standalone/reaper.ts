@@ -139,6 +139,7 @@ export class ReaperHelper {
   }
 
   add(group: number): void {
+    if (this.#groups.has(group)) return;
     this.#groups.add(group);
     this.#tell(`+${group}`);
   }

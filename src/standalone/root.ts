@@ -8,7 +8,6 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../clock/clock.ts';
-import { WAKE_PHASE_MESSAGE } from '../telemetry/wake.ts';
 import { ContainerTable } from './container-table.ts';
 import { acquireLock } from './lock.ts';
 import {
@@ -26,7 +25,7 @@ import { describeReady, describeService } from './ready-text.ts';
 import { killGroup, ReaperHelper, reap } from './reaper.ts';
 import { RoleProcess } from './role-process.ts';
 import { RootExecs } from './root-exec.ts';
-import { parseEntry, type Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
 import { chooseSettings, type UpRequest } from './up-settings.ts';
 import { formatTimeline, WakeCollector } from './wake-timeline.ts';
 import { findWrapper } from './wrapper.ts';
@@ -309,6 +308,7 @@ class Root {
     if (this.#isReady || !this.#isControlUp || !this.#isDataPlaneUp || !this.#isApplied) return;
     if ([...this.#services.values()].some((report) => report.isReady === null)) return;
     this.#isReady = true;
+    void this.#containers.prepare();
     const { gatewayPort, localGatewayPort, dataDir } = this.#settings;
     const fields = {
       gatewayPort,
@@ -327,11 +327,7 @@ class Root {
   #handleLine(role: string, line: string): void {
     // On the way down every part misses the others; that is no news.
     if (!this.#isStopping) this.#terminal.childLine(role, line);
-    if (!line.includes(WAKE_PHASE_MESSAGE)) return;
-    const entry = parseEntry(line);
-    if (entry?.message !== WAKE_PHASE_MESSAGE) return;
-    const { revision, phase, atMs } = entry.fields;
-    const timeline = this.#wakes.add(String(revision), String(phase), Number(atMs));
+    const timeline = this.#wakes.read(line);
     if (timeline === null) return;
     this.#terminal.say('INFO', 'wake', timeline, formatTimeline(timeline));
   }
@@ -371,6 +367,7 @@ class Root {
    */
   async #stop(exitCode: number): Promise<void> {
     this.#isStopping = true;
+    this.#containers.close();
     this.#terminal.status('stopping');
     this.#control.send({ type: 'stop' });
     this.#dataPlane.send({ type: 'stop' });

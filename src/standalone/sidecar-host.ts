@@ -4,6 +4,7 @@
 import type { Clock } from '../clock/clock.ts';
 import { QueueProxy } from '../queueproxy/queue-proxy.ts';
 import { parseQueueProxySettings } from '../queueproxy/settings.ts';
+import { StartTimes } from '../queueproxy/start-times.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { FromDataPlane } from './messages.ts';
 
@@ -18,6 +19,7 @@ export class SidecarHost {
   readonly #deps: SidecarHostDeps;
   /** By container id; bounded by the pods of one machine. */
   readonly #sidecars = new Map<string, QueueProxy>();
+  readonly #startTimes = new StartTimes();
 
   constructor(deps: SidecarHostDeps) {
     this.#deps = deps;
@@ -26,7 +28,9 @@ export class SidecarHost {
   async host(id: string, env: Readonly<Record<string, string>>): Promise<void> {
     if (this.#sidecars.has(id)) return this.#deps.send({ type: 'hosted', id });
     try {
-      const sidecar = new QueueProxy(parseQueueProxySettings(env), this.#deps);
+      const settings = parseQueueProxySettings(env);
+      const startTime = this.#startTimes.of(`${settings.namespace}/${settings.revision}`);
+      const sidecar = new QueueProxy(settings, { ...this.#deps, startTime });
       this.#sidecars.set(id, sidecar);
       await sidecar.start();
       this.#deps.send({ type: 'hosted', id });

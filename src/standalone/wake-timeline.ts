@@ -2,7 +2,8 @@
 // clock; the root collects the lines and prints one timeline per wake when the first byte went out.
 // Pure.
 
-import { WAKE_PHASES, type WakePhase } from '../telemetry/wake.ts';
+import { WAKE_PHASE_MESSAGE, WAKE_PHASES, type WakePhase } from '../telemetry/wake.ts';
+import { parseEntry } from './terminal.ts';
 
 /** Wakes in progress that are remembered; the oldest gives way. */
 const MAX_WAKES = 1_000;
@@ -18,6 +19,15 @@ export interface WakeTimeline {
 
 export class WakeCollector {
   readonly #wakes = new Map<string, Map<WakePhase, number>>();
+
+  /** The same for a line a role printed; most are about something else. */
+  read(line: string): WakeTimeline | null {
+    if (!line.includes(WAKE_PHASE_MESSAGE)) return null;
+    const entry = parseEntry(line);
+    if (entry?.message !== WAKE_PHASE_MESSAGE) return null;
+    const { revision, phase, atMs } = entry.fields;
+    return this.add(String(revision), String(phase), Number(atMs));
+  }
 
   /** The finished timeline when this was the last phase of a wake that began with `queued`. */
   add(revision: string, phase: string, atMs: number): WakeTimeline | null {
