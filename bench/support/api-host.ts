@@ -14,7 +14,8 @@ export interface ApiHostAddress {
 
 const [, , dataDir = '', durability = ''] = process.argv;
 process.on('disconnect', () => process.exit(1));
-process.on('message', (m) => { if (m !== 'heap') return;
+process.on('message', (m) => {
+  if (m !== 'heap') return;
   globalThis.gc?.();
   process.send?.(process.memoryUsage().heapUsed);
 });

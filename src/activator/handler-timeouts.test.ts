@@ -126,6 +126,23 @@ describe('a wake that fails (differs from ACT-222)', () => {
     expect([running.ended, waiting.ended]).toEqual([false, false]);
   });
 
+  it('right after the last pod went is a restart, which is given time', async () => {
+    const harness = new ActivatorHarness();
+    const throttler = harness.add('hello');
+    throttler.setPods(['10.0.0.1:1']);
+    throttler.setPods([]);
+    const restarted = harness.request('hello');
+    throttler.update(failed('hello'));
+    expect(restarted.ended).toBe(false);
+    throttler.setPods(['10.0.0.1:1']);
+    await settle(2);
+    expect(restarted.forwards.length).toBe(1);
+    throttler.setPods([]);
+    const hopeless = harness.request('hello');
+    harness.clock.advance(FAILED_WAKE_GRACE_MS);
+    expect(hopeless.responseStatus).toBe(503);
+  });
+
   it('known before the request arrives leaves a new start some time to succeed', async () => {
     const harness = new ActivatorHarness();
     const throttler = harness.add('hello');

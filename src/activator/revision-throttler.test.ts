@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { FailureCode } from '../proxy/types.ts';
 import { MAX_CAPACITY } from './capacity.ts';
 import { readRevisionSettings } from './revision-settings.ts';
+import { FAILED_WAKE_GRACE_MS } from './revision-throttler.ts';
 import { ActivatorHarness, revision, settle } from './testing/harness.ts';
 
 const [P, Q, R] = ['10.0.0.1:8012', '10.0.0.2:8012', '10.0.0.3:8012'] as const;
@@ -159,7 +160,7 @@ describe('a request whose pod took nothing', () => {
     expect(queued.every(({ forwards }) => forwards.length === 0)).toBe(true);
   });
 
-  it('hears why when there will be no pod', async () => {
+  it('hears why when there will be no pod for ten seconds', async () => {
     const { harness, throttler, request } = deployed(1);
     throttler.setPods([P]);
     const only = request();
@@ -167,6 +168,9 @@ describe('a request whose pod took nothing', () => {
     only.podFails(FailureCode.CONNECT_REFUSED, false);
     const failed = [{ type: 'ContainerHealthy', status: 'False' as const, reason: 'OOMKilled' }];
     throttler.update(readRevisionSettings(revision('hello', {}, failed)));
+    await settle(1);
+    expect(only.ended).toBe(false);
+    harness.clock.advance(FAILED_WAKE_GRACE_MS);
     await settle(1);
     expect([only.responseStatus, only.body]).toEqual([
       503,

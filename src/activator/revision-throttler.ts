@@ -75,6 +75,8 @@ export class RevisionThrottler implements ReportSubject {
   /** Admitted and without a pod, oldest first; never more than the gate has admitted. */
   readonly #displaced = new Set<HeldRequest>();
   #graceTimer: TimerHandle | null = null;
+  /** When the last pod went, in monotonic ms. */
+  #podsLostMs = Number.NEGATIVE_INFINITY;
   #displacedTimer: TimerHandle | null = null;
 
   constructor(namespace: string, name: string, settings: RevisionSettings, deps: ThrottlerDeps) {
@@ -202,14 +204,17 @@ export class RevisionThrottler implements ReportSubject {
 
   /**
    * New settings of the same revision. If its start has just failed and there is no pod, everybody
-   * waiting is told why at once instead of after their timeout (differs from ACT-222).
+   * waiting is told why at once instead of after their timeout (differs from ACT-222). Not so when
+   * a pod was there a moment ago: its container is being restarted, and the grace time decides.
    */
   update(settings: RevisionSettings): void {
     const previous = this.settings.failure;
     this.settings = settings;
     this.#deps.team?.settingsChanged(settings);
     const { failure } = settings;
-    if (failure !== null && failure !== previous && !this.hasPods) this.#refuseAll(failure);
+    const sinceLostMs = this.#deps.clock.monotonicMs() - this.#podsLostMs;
+    const isFirstStart = !this.hasPods && sinceLostMs >= FAILED_WAKE_GRACE_MS;
+    if (failure !== null && failure !== previous && isFirstStart) this.#refuseAll(failure);
     this.#watchFailure();
   }
 
@@ -284,6 +289,7 @@ export class RevisionThrottler implements ReportSubject {
   /** ACT-65: where requests may go is known, now how many; who was there first goes first. */
   #publish(wasEmpty: boolean, state: PodState): void {
     if (wasEmpty && this.hasPods) this.wake.probed();
+    if (!(wasEmpty || this.hasPods)) this.#podsLostMs = this.#deps.clock.monotonicMs();
     this.#serveDisplaced();
     const { team } = this.#deps;
     if (team === undefined) this.#gate.resize(this.#pods.capacity);

@@ -66,33 +66,37 @@ const served = (text: string): number =>
 const logged = (): string[] => lines.filter((line) => line.startsWith('LOG '));
 
 describe('an activator with four threads', () => {
-  it('ACT-32, ACT-200, ACT-208: every request is counted, logged and traced once', SLOW, async () => {
-    await activator.create('app');
-    const asked = Array.from({ length: REQUESTS }, (_, index) => get(`/r${index}`));
-    await activator.untilReported('app', REQUESTS);
-    // All of them wait: the gauge is told once, not by every thread.
-    expect(await page()).toMatch(
-      new RegExp(`^kn_revision_request_queued\\{.*\\} ${REQUESTS}$`, 'm'),
-    );
-    await activator.start('app', () => undefined, {
-      protocol: 'http1',
-      onRequest: (request, response) => {
-        if (request.headers['k-network-probe'] !== undefined) answerProbes(request, response);
-        else response.end('ok');
-      },
-    });
-    expect(new Set(await Promise.all(asked))).toEqual(new Set([200]));
-    await until(() => logged().length === REQUESTS, 'a line per request');
-    expect(new Set(logged()).size).toBe(REQUESTS);
-    const text = await page();
-    expect(served(text)).toBe(REQUESTS);
-    expect(text.match(/^kn_revision_request_queued\{/gm)?.length).toBe(1);
-    await until(() => lines.some((line) => line.includes('activator_proxy')), 'spans');
-    activator.running.configured({ ...CONFIG, 'logging.enable-request-log': 'false' });
-    // Behind the change in every thread's channel.
-    await page();
-    await Promise.all(Array.from({ length: REQUESTS }, (_, index) => get(`/s${index}`)));
-    expect(served(await page())).toBe(2 * REQUESTS);
-    expect(logged().length).toBe(REQUESTS);
-  });
+  it(
+    'ACT-32, ACT-200, ACT-208: every request is counted, logged and traced once',
+    SLOW,
+    async () => {
+      await activator.create('app');
+      const asked = Array.from({ length: REQUESTS }, (_, index) => get(`/r${index}`));
+      await activator.untilReported('app', REQUESTS);
+      // All of them wait: the gauge is told once, not by every thread.
+      expect(await page()).toMatch(
+        new RegExp(`^kn_revision_request_queued\\{.*\\} ${REQUESTS}$`, 'm'),
+      );
+      await activator.start('app', () => undefined, {
+        protocol: 'http1',
+        onRequest: (request, response) => {
+          if (request.headers['k-network-probe'] !== undefined) answerProbes(request, response);
+          else response.end('ok');
+        },
+      });
+      expect(new Set(await Promise.all(asked))).toEqual(new Set([200]));
+      await until(() => logged().length === REQUESTS, 'a line per request');
+      expect(new Set(logged()).size).toBe(REQUESTS);
+      const text = await page();
+      expect(served(text)).toBe(REQUESTS);
+      expect(text.match(/^kn_revision_request_queued\{/gm)?.length).toBe(1);
+      await until(() => lines.some((line) => line.includes('activator_proxy')), 'spans');
+      activator.running.configured({ ...CONFIG, 'logging.enable-request-log': 'false' });
+      // Behind the change in every thread's channel.
+      await page();
+      await Promise.all(Array.from({ length: REQUESTS }, (_, index) => get(`/s${index}`)));
+      expect(served(await page())).toBe(2 * REQUESTS);
+      expect(logged().length).toBe(REQUESTS);
+    },
+  );
 });
