@@ -5,7 +5,6 @@
 // With `--against DIR` the build in that checkout is woken in the same turns.
 
 import { join } from 'node:path';
-import { systemClock } from '../src/clock/clock.ts';
 import type { WakePhase } from '../src/telemetry/wake.ts';
 import { ROOT } from '../test/support/pilotlight.ts';
 import { HandStarter } from './coldstart/hand-starter.ts';
@@ -22,9 +21,6 @@ export interface ColdstartOptions {
 }
 
 type Scenario = 'sequential' | 'parallel';
-
-/** Nobody's turn runs beside the aftermath of the turn before: statuses, collectors, ended pods. */
-const SETTLE_MS = 250;
 
 export interface ColdstartRow {
   name: Scenario;
@@ -97,11 +93,9 @@ async function sequential(
     const turns = subjects.map((subject) => async () => {
       const name = subject.names[index % subject.names.length] ?? '';
       await subject.atZero(name);
-      await systemClock.sleep(SETTLE_MS);
       measured.woken.get(subject)?.push(await subject.wake(name));
     });
     const byHand = async () => {
-      await systemClock.sleep(SETTLE_MS);
       measured.byHand.push(...(await hand.start(APP, 1)));
     };
     await inTurns([byHand, ...turns], index);
