@@ -1,6 +1,17 @@
-// Unit tests sit beside the source and run in parallel; e2e tests start the real program and so
-// run one file at a time, from the built dist/.
+// Unit tests sit beside the source and run in parallel. E2e tests start the real program from the
+// built dist/: those that only wait for conditions run two files at a time, those that measure
+// load, scale or kill processes one at a time.
 import { defineConfig } from 'vitest/config';
+
+const LOADED = [
+  'coldstart-bench',
+  'crash',
+  'fail-over',
+  'pods-die',
+  'scale',
+  'two-activators',
+  'wake',
+].map((name) => `test/e2e/${name}.test.ts`);
 
 export default defineConfig({
   test: {
@@ -27,12 +38,24 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts', 'test/conformance/serving/**/*.test.ts'],
+          exclude: LOADED,
+          pool: 'forks',
+          maxWorkers: 2,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'e2e-alone',
+          include: LOADED,
           pool: 'forks',
           maxWorkers: 1,
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

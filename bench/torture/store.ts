@@ -20,7 +20,7 @@ import { LABEL, Lane, type LaneCounts, type Marked, NAMESPACE } from './store-la
 import { StoreWatcher, sequenceOf, type WatcherCounts } from './store-watcher.ts';
 
 const KILLS = 200;
-const BRIEF_KILLS = 20;
+const BRIEF_KILLS = 10;
 const LANES = 6;
 const WATCHERS = 3;
 /** Every so many kills one hits the server while it starts. */

@@ -10,7 +10,7 @@ import { FailureCode } from '../proxy/types.ts';
 import { MAX_CAPACITY } from './capacity.ts';
 import { MAX_POD_ATTEMPTS, MAX_REPEATED_ATTEMPTS } from './handler.ts';
 import { readRevisionSettings } from './revision-settings.ts';
-import type { RevisionThrottler } from './revision-throttler.ts';
+import { FAILED_WAKE_GRACE_MS, type RevisionThrottler } from './revision-throttler.ts';
 import { ActivatorHarness, revision, settle } from './testing/harness.ts';
 import { ANY, type ModelRequest, ThrottlerModel } from './testing/throttler-model.ts';
 
@@ -78,6 +78,8 @@ class World {
   readonly model: ThrottlerModel;
   readonly all: Tried[] = [];
   readonly #spec: { containerConcurrency: number; timeoutSeconds: number };
+  #hadPods = false;
+  #podsLostMs = Number.NEGATIVE_INFINITY;
 
   constructor(limit: number, queueLimit: number) {
     this.#spec = { containerConcurrency: limit, timeoutSeconds: TIMEOUT_SECONDS };
@@ -88,6 +90,9 @@ class World {
   async play(next: Step): Promise<void> {
     this.#do(next);
     await settle(6);
+    const hasPods = this.model.capacity > 0;
+    if (this.#hadPods && !hasPods) this.#podsLostMs = this.harness.clock.monotonicMs();
+    this.#hadPods = hasPods;
     this.#compare(JSON.stringify(next));
   }
 
@@ -167,14 +172,18 @@ class World {
     request.exchange.podFails(code, kind !== 'refuse', 'gone', kind === 'reset');
   }
 
-  /** A start that fails ends everybody's wait, unless there is a pod; then it is well again. */
+  /**
+   * A start that fails ends everybody's wait, unless there is a pod or was one a moment ago; then it
+   * is well again.
+   */
   #fail(): void {
     const { model, throttler } = this;
     const waiting = [...model.queue, ...model.displaced];
     const condition = { type: 'ResourcesAvailable', status: 'False' as const, reason: 'Quota' };
     throttler.update(readRevisionSettings(revision('hello', this.#spec, [condition])));
     throttler.update(readRevisionSettings(revision('hello', this.#spec)));
-    if (model.capacity > 0) return;
+    const sinceLostMs = this.harness.clock.monotonicMs() - this.#podsLostMs;
+    if (model.capacity > 0 || sinceLostMs < FAILED_WAKE_GRACE_MS) return;
     for (const request of waiting) model.end(request, 503);
   }
 

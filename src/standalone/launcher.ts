@@ -9,6 +9,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import type { Clock, TimerHandle } from '../clock/clock.ts';
 import { killGroup } from './reaper.ts';
+import { quoteWord } from './shell-words.ts';
 
 /** Shells kept waiting: a pod of two containers is common, more at once are started directly. */
 const MAX_SPARES = 2;
@@ -140,10 +141,10 @@ export function describeLaunch({ argv, cwd, env }: Launch): string | null {
   if (argv[0] === undefined || argv[0].startsWith('-')) return null;
   if (words.some((word) => word.includes('\0'))) return null;
   const lines = [
-    `cd -- ${quote(cwd)} || exit 127`,
+    `cd -- ${quoteWord(cwd)} || exit 127`,
     'unset PWD OLDPWD',
-    ...names.map((name) => `export ${name}=${quote(env[name] ?? '')}`),
-    `exec ${argv.map(quote).join(' ')} </dev/null`,
+    ...names.map((name) => `export ${name}=${quoteWord(env[name] ?? '')}`),
+    `exec ${argv.map(quoteWord).join(' ')} </dev/null`,
     '',
   ];
   const script = lines.join('\n');
@@ -158,8 +159,4 @@ function isFolder(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-function quote(word: string): string {
-  return `'${word.replaceAll("'", `'\\''`)}'`;
 }

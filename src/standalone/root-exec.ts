@@ -18,6 +18,7 @@ import { delimiter, join } from 'node:path';
 import type { Clock } from '../clock/clock.ts';
 import type { ExecMessage, ToControl } from './messages.ts';
 import { killGroup, reap } from './reaper.ts';
+import { quoteWord } from './shell-words.ts';
 
 /** Marks every process of one exec in its environment. */
 const EXEC_VARIABLE = 'PILOTLIGHT_EXEC';
@@ -150,7 +151,7 @@ function requireExecutable(command: string, cwd: string, path: string | undefine
 
 /** Node has no terminals to give; `script` of util-linux has. */
 function inTerminal(argv: readonly string[]): string[] {
-  const words = argv.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+  const words = argv.map(quoteWord).join(' ');
   return ['script', '-q', '-e', '-f', '-E', 'always', '-c', `exec ${words}`, '/dev/null'];
 }
 
