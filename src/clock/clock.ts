@@ -34,11 +34,15 @@ export interface Clock {
   sleep(delayMs: number): Promise<void>;
 }
 
+/** Node fires a longer timer at once (25 days); a certificate is renewed after 60. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   preciseNowMs: () => performance.timeOrigin + performance.now(),
   monotonicMs: () => performance.now(),
   setTimer(delayMs, callback, options) {
+    if (delayMs > MAX_TIMEOUT_MS) return setLongTimer(delayMs, callback, options);
     const timer = setTimeout(callback, delayMs);
     if (options?.background) timer.unref();
     return { cancel: () => clearTimeout(timer) };
@@ -48,5 +52,18 @@ export const systemClock: Clock = {
     if (options?.background) timer.unref();
     return { cancel: () => clearInterval(timer) };
   },
-  sleep: (delayMs) => new Promise((resolve) => setTimeout(resolve, delayMs)),
+  sleep: (delayMs) => new Promise((resolve) => systemClock.setTimer(delayMs, () => resolve())),
+};
+
+/** In steps that Node's timers can take. */
+const setLongTimer: Clock['setTimer'] = (delayMs, callback, options) => {
+  const leftMs = delayMs - MAX_TIMEOUT_MS;
+  let handle = systemClock.setTimer(
+    MAX_TIMEOUT_MS,
+    () => {
+      handle = systemClock.setTimer(leftMs, callback, options);
+    },
+    options,
+  );
+  return { cancel: () => handle.cancel() };
 };
