@@ -1,5 +1,6 @@
-// Unit tests sit beside the source and run in parallel. E2e tests start the real program from the
-// built dist/: those that only wait for conditions run two files at a time, those that measure
+// Unit tests sit beside the source and run in parallel; a third worker uses what the first two of a
+// machine with two cores leave while they wait. E2e tests start the real program from the
+// built dist/: those that only wait for conditions run together, those that measure
 // load, scale or kill processes one at a time.
 import { defineConfig } from 'vitest/config';
 
@@ -28,7 +29,7 @@ export default defineConfig({
           ],
           exclude: ['test/conformance/serving/**'],
           pool: 'forks',
-          maxWorkers: 2,
+          maxWorkers: 3,
           testTimeout: 30_000,
           hookTimeout: 30_000,
           sequence: { groupOrder: 0 },
@@ -40,7 +41,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts', 'test/conformance/serving/**/*.test.ts'],
           exclude: LOADED,
           pool: 'forks',
-          maxWorkers: 2,
+          maxWorkers: 3,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
