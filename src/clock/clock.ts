@@ -35,14 +35,14 @@ export interface Clock {
 }
 
 /** Node fires a longer timer at once (25 days); a certificate is renewed after 60. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   preciseNowMs: () => performance.timeOrigin + performance.now(),
   monotonicMs: () => performance.now(),
   setTimer(delayMs, callback, options) {
-    if (delayMs > MAX_TIMEOUT_MS) return setLongTimer(delayMs, callback, options);
+    if (delayMs > LONGEST_TIMEOUT_MS) return setLongTimer(delayMs, callback, options);
     const timer = setTimeout(callback, delayMs);
     if (options?.background) timer.unref();
     return { cancel: () => clearTimeout(timer) };
@@ -57,9 +57,9 @@ export const systemClock: Clock = {
 
 /** In steps that Node's timers can take. */
 const setLongTimer: Clock['setTimer'] = (delayMs, callback, options) => {
-  const leftMs = delayMs - MAX_TIMEOUT_MS;
+  const leftMs = delayMs - LONGEST_TIMEOUT_MS;
   let handle = systemClock.setTimer(
-    MAX_TIMEOUT_MS,
+    LONGEST_TIMEOUT_MS,
     () => {
       handle = systemClock.setTimer(leftMs, callback, options);
     },
