@@ -41,14 +41,25 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   client = new MemoryClient();
+  gateway = await start({ httpsPort: 0 });
+});
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function start(https: {
+  httpsPort: number;
+  isHttpsMovable?: boolean;
+}): Promise<RunningGateway> {
   const informers = createInformerFactory(client, deps);
+  cleanups.push(() => informers.stop());
   const starting = startGateway({
     ...deps,
+    ...https,
     client,
     informers,
     host: '127.0.0.1',
     port: 0,
-    httpsPort: 0,
     localHost: '127.0.0.1',
     localPort: 0,
     localHttpsPort: 0,
@@ -57,15 +68,10 @@ beforeEach(async () => {
     ingressClass: INGRESS_CLASS,
   });
   await informers.start();
-  gateway = await starting;
-  cleanups.push(
-    () => informers.stop(),
-    () => gateway.stop(),
-  );
-});
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+  const started = await starting;
+  cleanups.push(() => started.stop());
+  return started;
+}
 
 /** A Service with one pod that tells what it was asked, over either protocol. */
 async function service(name: string, portName: string): Promise<DualApp> {
@@ -364,5 +370,15 @@ describe('HTTP/2', () => {
       protos.add((JSON.parse(body) as { proto: string }).proto);
     }
     expect([...protos].sort()).toEqual(['h1', 'h2']);
+  });
+});
+
+describe('an HTTPS port that is taken', () => {
+  it('is given up for a free one where the gateway may move, and an error elsewhere', async () => {
+    const { httpsPort } = gateway;
+    const moved = await start({ httpsPort, isHttpsMovable: true });
+    expect(moved.httpsPort).not.toBe(httpsPort);
+    expect(moved.httpsPort).toBeGreaterThan(0);
+    await expect(start({ httpsPort })).rejects.toThrow('EADDRINUSE');
   });
 });

@@ -25,6 +25,8 @@ const SERVER_LIMITS: HttpServerLimits = {
 export interface ListenersOptions {
   /** Null = no HTTPS; 0 = any free port. */
   readonly httpsPort: number | null;
+  /** Any free HTTPS port where `httpsPort` is taken, instead of an error. */
+  readonly isHttpsMovable: boolean;
   readonly certificates: Certificates | null;
   readonly logger: Logger;
 }
@@ -36,17 +38,19 @@ export class Listeners {
   readonly #http: HttpServer;
   readonly #https: HttpServer | null;
   readonly #httpsPort: number;
+  readonly #isHttpsMovable: boolean;
 
   constructor(
     visibility: Visibility,
     deps: Omit<GatewayHandlerDeps, 'visibility' | 'isSecure'>,
-    { httpsPort, certificates, logger }: ListenersOptions,
+    { httpsPort, isHttpsMovable, certificates, logger }: ListenersOptions,
   ) {
     const { clock } = deps;
     const serverDeps = { limits: SERVER_LIMITS, clock, logger, awaitsStreams: true };
     const plain = new GatewayHandler({ ...deps, visibility });
     this.#http = createRequestPort('net', plain, serverDeps);
     this.#httpsPort = httpsPort ?? 0;
+    this.#isHttpsMovable = isHttpsMovable;
     this.#https = null;
     if (httpsPort === null || certificates === null) return;
     this.#https = new TlsServer(new GatewayHandler({ ...deps, visibility, isSecure: true }), {
@@ -59,7 +63,18 @@ export class Listeners {
   async listen(host: string, port: number): Promise<void> {
     this.port = (await this.#http.listen({ host, port })).port;
     if (this.#https === null) return;
-    this.httpsPort = (await this.#https.listen({ host, port: this.#httpsPort })).port;
+    this.httpsPort = await this.#listenHttps(this.#https, host);
+  }
+
+  /** Tried instead of asked for: between a look and `listen` somebody else may take the port. */
+  async #listenHttps(server: HttpServer, host: string): Promise<number> {
+    try {
+      return (await server.listen({ host, port: this.#httpsPort })).port;
+    } catch (error) {
+      const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+      if (!(isTaken && this.#isHttpsMovable)) throw error;
+      return (await server.listen({ host, port: 0 })).port;
+    }
   }
 
   async drain(): Promise<void> {

@@ -55,6 +55,8 @@ export interface GatewayOptions {
   /** HTTPS beside each listener, with the certificates of `Ingress.spec.tls`; absent = none. */
   httpsPort?: number;
   localHttpsPort?: number;
+  /** Any free HTTPS port where the wanted one is taken, instead of an error. Default false. */
+  isHttpsMovable?: boolean;
   systemNamespace: string;
   clusterDomain: string;
   ingressClass: string;
@@ -118,6 +120,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const listenersFor = (visibility: Visibility, httpsPort: number | undefined) =>
     new Listeners(visibility, handlerDeps, {
       httpsPort: httpsPort ?? null,
+      isHttpsMovable: options.isHttpsMovable ?? false,
       certificates,
       logger,
     });

@@ -113,7 +113,8 @@ async function start(init: Init, pipe: RootPipe<FromDataPlane>): Promise<Running
     port: settings.gatewayPort,
     localHost: LOOPBACK,
     localPort: settings.localGatewayPort,
-    httpsPort: await freeOrAny(HTTPS_PORT),
+    httpsPort: HTTPS_PORT,
+    isHttpsMovable: true,
     systemNamespace: SYSTEM_NAMESPACE,
     ingressClass: INGRESS_CLASS,
   });
