@@ -213,11 +213,6 @@ const FORMS: readonly KnownDifference[] = [
     reason: 'new items of a list go to its end; theirs puts them in front. kubectl sends the order',
   },
   {
-    steps: /^table: (autoscalers|endpoint slices)$/,
-    path: /columnDefinitions/,
-    reason: 'columns for what these kinds are used for here',
-  },
-  {
     steps: /^watch: one by path$/,
     path: ANY,
     reason: 'a watch on the path of one object is served; theirs ignores the parameter',

@@ -10,7 +10,7 @@ import { startAutoscaler } from '../../../src/autoscaler/start.ts';
 import { systemClock } from '../../../src/clock/clock.ts';
 import { startController } from '../../../src/controller/start.ts';
 import { createInformerFactory } from '../../../src/kube/informer.ts';
-import type { KubeClient } from '../../../src/kube/types.ts';
+import { isAlreadyExists, type KubeClient } from '../../../src/kube/types.ts';
 import { silentLogger } from '../../../src/telemetry/logger.ts';
 import { createAdmission } from '../../../src/webhook/admit.ts';
 import { startAdmission } from './admission-server.ts';
@@ -54,8 +54,22 @@ export async function startServing(client: KubeClient): Promise<Serving> {
 export async function createActivatorService(client: KubeClient): Promise<void> {
   const metadata = { namespace: SYSTEM_NAMESPACE, name: ACTIVATOR_SERVICE };
   const service = { apiVersion: 'v1', kind: 'Service', metadata, spec: { ports: [{ port: 80 }] } };
-  await client.create(kinds.CoreService, service as KubeObject);
-  await client.create(kinds.Endpoints, { apiVersion: 'v1', kind: 'Endpoints', metadata });
+  const endpoints = { apiVersion: 'v1', kind: 'Endpoints', metadata };
+  await createUnlessThere(client, kinds.CoreService, service as KubeObject);
+  await createUnlessThere(client, kinds.Endpoints, endpoints);
+}
+
+/** Test files share the server: another one may have made it. */
+async function createUnlessThere(
+  client: KubeClient,
+  kind: kinds.Kind,
+  object: KubeObject,
+): Promise<void> {
+  try {
+    await client.create(kind, object);
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+  }
 }
 
 type WithStatus = KubeObject & { status?: CommonStatus };
