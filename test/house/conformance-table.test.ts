@@ -1,6 +1,6 @@
 // The conformance tables of test/conformance/serving: large enough, each row a sentence of its own
-// that cites numbers there are, and docs/conformance.md lists them all (`npx vitest run -u
-// test/house/conformance-table.test.ts` writes it).
+// that cites numbers there are, and docs/conformance.md lists them all (`npx vitest run
+// test/house/conformance-table.test.ts --update=all` writes it).
 
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -45,7 +45,7 @@ function page(): string {
     'RC runtime contract, ING ingress, KN clients, AS autoscaler, ACT activator, QP queue-proxy. How the rows',
     'are made: [decision 0026](decisions/0026-conformance-table.md).',
     '',
-    `${rows.length} rows. Written by \`npx vitest run -u test/house/conformance-table.test.ts\`.`,
+    `${rows.length} rows. Written by \`npx vitest run test/house/conformance-table.test.ts --update=all\`.`,
   ];
   const tables = TABLES.flatMap(({ area, rows: lines }) => [
     '',

@@ -20,7 +20,12 @@ import { type AdmissionServer, startAdmission } from './support/admission-server
 import { ensureNamespace, openClient } from './support/client.ts';
 import { installKinds } from './support/crds.ts';
 import { applyStrictly, manifests } from './support/manifests.ts';
-import { createActivatorService, runPod, serveIngress } from './support/serving.ts';
+import {
+  CHILDREN_OF_HELLO,
+  createActivatorService,
+  runPod,
+  serveIngress,
+} from './support/serving.ts';
 
 const { kubeconfig, isOwn } = inject('cluster');
 const namespace = 'processes';
@@ -167,19 +172,12 @@ describe.skipIf(!isOwn)('controller and autoscaler as processes on a real API se
       metadata: { name: 'hello', namespace },
       spec: { template: { spec: { containers: [{ image: 'dev.local/app:1' }] } } },
     } as KubeObject);
-    const children: readonly (readonly [kinds.Kind, string, string])[] = [
-      [kinds.Configuration, 'hello', 'Service/hello'],
-      [kinds.Route, 'hello', 'Service/hello'],
-      [kinds.Revision, 'hello-00001', 'Configuration/hello'],
-      [kinds.Deployment, 'hello-00001-deployment', 'Revision/hello-00001'],
-      [kinds.Image, 'hello-00001-cache-user-container', 'Revision/hello-00001'],
-      [kinds.PodAutoscaler, 'hello-00001', 'Revision/hello-00001'],
-      [kinds.Metric, 'hello-00001', 'PodAutoscaler/hello-00001'],
-      [kinds.ServerlessService, 'hello-00001', 'PodAutoscaler/hello-00001'],
-      [kinds.CoreService, 'hello-00001', 'ServerlessService/hello-00001'],
-      [kinds.CoreService, 'hello-00001-private', 'ServerlessService/hello-00001'],
-    ];
-    for (const [kind, name, parent] of children) {
+    const image = [
+      kinds.Image,
+      'hello-00001-cache-user-container',
+      'Revision/hello-00001',
+    ] as const;
+    for (const [kind, name, parent] of [...CHILDREN_OF_HELLO, image]) {
       expect(owner(await there(kind, name)), `${kind.kind} ${name}`).toBe(parent);
     }
   });

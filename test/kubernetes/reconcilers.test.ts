@@ -12,7 +12,13 @@ import { type AnyObject, condition, until } from '../support/pilotlight.ts';
 import { ensureNamespace, openClient } from './support/client.ts';
 import { installKinds } from './support/crds.ts';
 import { applyStrictly, manifests } from './support/manifests.ts';
-import { runPod, type Serving, serveIngress, startServing } from './support/serving.ts';
+import {
+  CHILDREN_OF_HELLO,
+  runPod,
+  type Serving,
+  serveIngress,
+  startServing,
+} from './support/serving.ts';
 
 const { kubeconfig, isOwn } = inject('cluster');
 const namespace = 'reconcilers';
@@ -66,18 +72,7 @@ const owner = (object: KubeObject): string => {
 describe.skipIf(!isOwn)('a Service on a real API server', () => {
   it('CP-530: its children appear, each owned by the right parent', async () => {
     await client.create(kinds.KnativeService, service('example.com/app:1'));
-    const children: readonly (readonly [kinds.Kind, string, string])[] = [
-      [kinds.Configuration, 'hello', 'Service/hello'],
-      [kinds.Route, 'hello', 'Service/hello'],
-      [kinds.Revision, 'hello-00001', 'Configuration/hello'],
-      [kinds.Deployment, 'hello-00001-deployment', 'Revision/hello-00001'],
-      [kinds.PodAutoscaler, 'hello-00001', 'Revision/hello-00001'],
-      [kinds.Metric, 'hello-00001', 'PodAutoscaler/hello-00001'],
-      [kinds.ServerlessService, 'hello-00001', 'PodAutoscaler/hello-00001'],
-      [kinds.CoreService, 'hello-00001', 'ServerlessService/hello-00001'],
-      [kinds.CoreService, 'hello-00001-private', 'ServerlessService/hello-00001'],
-    ];
-    for (const [kind, name, parent] of children) {
+    for (const [kind, name, parent] of CHILDREN_OF_HELLO) {
       expect(owner(await there(kind, name)), `${kind.kind} ${name}`).toBe(parent);
     }
     expect(serving.reviews()).toBeGreaterThan(0);

@@ -18,6 +18,19 @@ import { startAdmission } from './admission-server.ts';
 const deps = { clock: systemClock, logger: silentLogger, random: () => 0.5 };
 const POD_IP = '10.1.2.3';
 
+/** What becomes of the Service `hello`: kind, name, `Kind/name` of the owner (CP-530). */
+export const CHILDREN_OF_HELLO: readonly (readonly [kinds.Kind, string, string])[] = [
+  [kinds.Configuration, 'hello', 'Service/hello'],
+  [kinds.Route, 'hello', 'Service/hello'],
+  [kinds.Revision, 'hello-00001', 'Configuration/hello'],
+  [kinds.Deployment, 'hello-00001-deployment', 'Revision/hello-00001'],
+  [kinds.PodAutoscaler, 'hello-00001', 'Revision/hello-00001'],
+  [kinds.Metric, 'hello-00001', 'PodAutoscaler/hello-00001'],
+  [kinds.ServerlessService, 'hello-00001', 'PodAutoscaler/hello-00001'],
+  [kinds.CoreService, 'hello-00001', 'ServerlessService/hello-00001'],
+  [kinds.CoreService, 'hello-00001-private', 'ServerlessService/hello-00001'],
+];
+
 export interface Serving {
   /** Objects that passed our admission. */
   reviews(): number;
