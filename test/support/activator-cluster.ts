@@ -290,8 +290,6 @@ export class ActivatorCluster {
       KUBECONFIG: join(this.#folder, 'kubeconfig'),
       POD_IP: address,
       SYSTEM_NAMESPACE: SYSTEM,
-      // What the embedded API says it is.
-      KUBERNETES_MIN_VERSION: 'v1.33.0',
     };
     const member = new Member(args, { ...common, ...env }, address);
     this.#members.push(member);
