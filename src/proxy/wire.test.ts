@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { wordsOf } from './byte-runs.ts';
 import { handleOf, useHandles } from './stream-handle.ts';
 import { until } from './testing/harness.ts';
 import { Wire } from './wire.ts';
@@ -52,6 +53,29 @@ async function readAll(): Promise<string> {
 it('sockets of this Node are used at their handle', async () => {
   await open();
   expect(handleOf(near)).not.toBeNull();
+  far.destroy();
+  near.destroy();
+  server.close();
+});
+
+it('reads of any size land where heads are compared by words', async () => {
+  await open();
+  const buffers = new Set<Buffer>();
+  let largest = 0;
+  let total = 0;
+  const small = new Wire(far, {
+    onWireBytes(buffer, count) {
+      buffers.add(buffer);
+      largest = Math.max(largest, count);
+      total += count;
+    },
+    onWireDrain: () => undefined,
+  });
+  small.start(1000);
+  wire.write('x'.repeat(10_000));
+  await until(() => total === 10_000);
+  expect(largest).toBe(1000);
+  expect([...buffers].map((buffer) => wordsOf(buffer) !== null)).toEqual([true]);
   far.destroy();
   near.destroy();
   server.close();

@@ -63,8 +63,11 @@ export class Wire implements WriteOwner {
     }
     this.#handle = handle;
     shared ??= Buffer.allocUnsafeSlow(READ_BYTES);
-    const buffer = readBytes < READ_BYTES ? shared.subarray(0, readBytes) : shared;
-    readInto(handle, buffer, (count) => this.#reader?.onWireBytes(buffer, count));
+    const buffer = shared;
+    const room = readBytes < READ_BYTES ? buffer.subarray(0, readBytes) : buffer;
+    // The reader gets the whole buffer, whatever there is room for: heads are read and compared by
+    // words only in one that all connections share (wordsOf).
+    readInto(handle, room, (count) => this.#reader?.onWireBytes(buffer, count));
     // Lets the stream's end come through.
     socket.resume();
   }
