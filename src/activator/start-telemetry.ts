@@ -16,6 +16,7 @@ import type { RequestPorts } from './request-ports.ts';
 import type { RevisionRegistry } from './revision-registry.ts';
 import type { ActivatorOptions } from './start.ts';
 import type { ActivatorThreads } from './threads/activator-threads.ts';
+import type { ActivatorTls } from './tls.ts';
 
 export interface ActivatorParts {
   readonly revisions: Informer<Revision>;
@@ -25,6 +26,8 @@ export interface ActivatorParts {
   readonly ports: RequestPorts;
   /** Null with one thread. */
   readonly threads: ActivatorThreads | null;
+  /** Null without TLS inside the system. */
+  readonly tls: ActivatorTls | null;
 }
 
 export interface RunningTelemetry {
@@ -38,7 +41,7 @@ export interface RunningTelemetry {
 /** Null = nothing is to be observed. Rejects when the metrics port cannot be had. */
 export async function startTelemetry(
   { telemetry: settings, clock, logger, random, host }: ActivatorOptions,
-  { revisions, handler, reporter, stats, ports, threads }: ActivatorParts,
+  { revisions, handler, reporter, stats, ports, threads, tls }: ActivatorParts,
 ): Promise<RunningTelemetry | null> {
   if (settings === undefined) return null;
   const deps = { revisions: directoryOf(revisions), clock, logger, random };
@@ -49,7 +52,7 @@ export async function startTelemetry(
       forwards: handler.counts,
       isConnected: stats.isConnected,
       lostConnections: stats.lostCount,
-      rejected: ports.rejectedCount,
+      rejected: ports.rejectedCount + (tls?.server?.rejectedCount ?? 0),
     });
   const collect = async () =>
     mergeSnapshots([ownSnapshot(), ...((await threads?.snapshots()) ?? [])]);

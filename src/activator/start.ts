@@ -30,6 +30,7 @@ import { RevisionRegistry } from './revision-registry.ts';
 import { noteWake, startTelemetry } from './start-telemetry.ts';
 import { ActivatorThreads, type ThreadsDeps } from './threads/activator-threads.ts';
 import { ActivatorTls, type ActivatorTlsOptions } from './tls.ts';
+import type { TlsPlaneOptions } from './tls-plane.ts';
 
 /** ACT-111, ACT-112. */
 const UPSTREAM_OPTIONS = {
@@ -121,6 +122,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
   const directory = directoryOf(revisions);
   const threadsDeps = { clock, logger, reporter, health, revisions: directory };
   const threads = threadsFor(options, upstream, threadsDeps);
+  if (tls !== null) tls.followers = threads;
   const registry = new RevisionRegistry({
     ...(threads === null ? {} : { threads }),
     ...(tls === null ? {} : { upstreamsOf: (namespace) => tls.upstreams.of(namespace) }),
@@ -158,10 +160,10 @@ export async function startActivator(options: ActivatorOptions): Promise<Running
   stats.start();
   reporter.start();
   await ports.listen();
-  const parts = { revisions, handler, reporter, stats, ports, threads };
+  const parts = { revisions, handler, reporter, stats, ports, threads, tls };
   const telemetry = await startTelemetry(options, parts);
-  await threads?.listen(ports.servers);
   await tls?.listen(host);
+  await threads?.listen(ports.servers, tls?.server ?? null);
   logger.info({ host, port: ports.port, h2cPort: ports.h2cPort }, 'activator listening');
 
   const stop = async (): Promise<void> => {
@@ -205,6 +207,10 @@ function copyable(settings: TelemetrySettings): Omit<TelemetryOptions, 'output'>
   return { config, metricNames, podName, resource, variables };
 }
 
+function tlsOfThread({ texts, podPort }: ActivatorTlsOptions): TlsPlaneOptions {
+  return podPort === undefined ? { texts } : { texts, podPort };
+}
+
 /** Null with one thread. A thread that dies takes the process with it. */
 function threadsFor(
   { threads = 1, tls, host, clusterDomain, threadFile, telemetry }: ActivatorOptions,
@@ -212,9 +218,6 @@ function threadsFor(
   deps: Omit<ThreadsDeps, 'onDeath'>,
 ): ActivatorThreads | null {
   if (threads === 1) return null;
-  if (tls !== undefined) {
-    throw new Error('ACTIVATOR_THREADS above 1 does not go together with system-internal-tls yet');
-  }
   const file = threadFile === undefined ? {} : { threadFile };
   const onDeath = (error: Error): void => {
     throw new Error('a request thread ended', { cause: error });
@@ -231,6 +234,7 @@ function threadsFor(
     clusterDomain,
     upstream: ofThread,
     telemetry: telemetry === undefined ? null : copyable(telemetry),
+    tls: tls === undefined ? null : tlsOfThread(tls),
     ...file,
   };
   return new ActivatorThreads(options, { ...deps, onDeath });

@@ -1,6 +1,6 @@
-// What this server says it is (KN-240). The Kubernetes minor is the oldest one that our own processes
-// start with (KUBERNETES_MIN_VERSION, ACT-5): newer, and clients of the time before warn of a skew;
-// older, and a process run against this server refuses it. Not hot.
+// What this server says it is (KN-240). The Kubernetes minor is the oldest one that our own
+// processes start with (KUBERNETES_MIN_VERSION, ACT-5): newer, and clients of the time before warn
+// of a skew; older, and a process run against this server refuses it. Not hot.
 
 import { arch, platform } from 'node:process';
 

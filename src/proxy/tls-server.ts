@@ -75,6 +75,10 @@ export class TlsServer implements HttpServer {
     );
   }
 
+  get listener(): Server {
+    return this.#listener;
+  }
+
   get connectionCount(): number {
     return this.#net.connectionCount;
   }
@@ -135,7 +139,8 @@ export class TlsServer implements HttpServer {
   #listen(options: ListenOptions): Promise<{ port: number }> {
     return new Promise((resolve, reject) => {
       this.#listener.once('error', reject);
-      this.#listener.listen(options.port, options.host, () => {
+      const { port, host, descriptor } = options;
+      this.#listener.listen(descriptor === undefined ? { port, host } : { fd: descriptor }, () => {
         this.#listener.off('error', reject);
         this.#listener.on('error', (error) => {
           this.#deps.logger.warn({ error }, 'accepting failed');

@@ -7,6 +7,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { Clock, TimerHandle } from '../../clock/clock.ts';
 import { scaleOriginMs } from '../../clock/thread-clock.ts';
 import { duplicateDescriptors } from '../../proxy/listening-descriptors.ts';
+import type { CertificatePem } from '../../proxy/tls-server.ts';
 import type { HttpServer, UpstreamOptions } from '../../proxy/types.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { MetricSnapshot } from '../../telemetry/metric-series.ts';
@@ -15,6 +16,7 @@ import type { ConcurrencyReporter } from '../concurrency-reporter.ts';
 import type { RevisionDirectory } from '../observed-revision.ts';
 import type { RevisionSettings } from '../revision-settings.ts';
 import { MAX_QUEUED_PER_REVISION, type RevisionThrottler } from '../revision-throttler.ts';
+import type { TlsPlaneOptions } from '../tls-plane.ts';
 import { MainTeam } from './main-team.ts';
 import { MergedAccounting } from './merged-accounting.ts';
 import {
@@ -41,6 +43,8 @@ export interface ThreadsOptions {
   readonly upstream: UpstreamOptions;
   /** Null = nothing is observed. */
   readonly telemetry: ThreadStart['telemetry'];
+  /** Null = neither served nor spoken. */
+  readonly tls: TlsPlaneOptions | null;
   /** The built entry file; the one beside this module unless a test says otherwise. */
   readonly threadFile?: URL;
 }
@@ -137,19 +141,35 @@ export class ActivatorThreads {
       this.#broadcast({ kind: 'phase', id: team.id, phase, atMs });
   }
 
-  /** Every thread listens where these servers do. */
-  async listen(servers: readonly { server: HttpServer; port: number }[]): Promise<void> {
+  /** Every thread listens where these servers do; null = there is no TLS port. */
+  async listen(
+    servers: readonly { server: HttpServer; port: number }[],
+    tls: HttpServer | null,
+  ): Promise<void> {
     const places: ThreadListen[][] = this.#workers.map(() => []);
     for (const { server, port } of servers) {
-      const { listener } = server;
-      const descriptors =
-        listener === undefined ? [] : await duplicateDescriptors(listener, this.#workers.length);
+      const descriptors = await this.#descriptorsOf(server);
       places.forEach((where, index) => {
         const descriptor = descriptors[index];
         where.push(descriptor === undefined ? { host: this.#options.host, port } : { descriptor });
       });
     }
-    await this.#tasks.askAll((index) => ({ do: 'listen', where: places[index] as ThreadListen[] }));
+    const secure = tls === null ? [] : await this.#descriptorsOf(tls);
+    await this.#tasks.askAll((index) => ({
+      do: 'listen',
+      where: places[index] as ThreadListen[],
+      tlsDescriptor: secure[index] ?? null,
+    }));
+  }
+
+  /** ACT-121: one this thread could use. */
+  useCertificate(pem: CertificatePem): void {
+    this.#broadcast({ kind: 'certificate', pem });
+  }
+
+  /** ACT-120. */
+  useTrust(certificates: readonly string[]): void {
+    this.#broadcast({ kind: 'trust', certificates });
   }
 
   /** Their lines leave through this one's output, and what they see is seen there. */
@@ -180,19 +200,25 @@ export class ActivatorThreads {
     for (const port of this.#ports) port?.close();
   }
 
+  /** One for each thread; none where the engine shares ports by itself. */
+  async #descriptorsOf({ listener }: HttpServer): Promise<number[]> {
+    return listener === undefined ? [] : duplicateDescriptors(listener, this.#workers.length);
+  }
+
   #start(thread: number, ports: (MessagePort | null)[]): Worker {
-    const { threads, clusterDomain, upstream, telemetry, threadFile = THREAD_FILE } = this.#options;
+    const { threads, clusterDomain, upstream, telemetry, tls } = this.#options;
     const start: ThreadStart = {
       thread,
       threads,
       clusterDomain,
       upstream,
       telemetry,
+      tls,
       originMs: scaleOriginMs(this.#deps.clock),
       health: this.#health,
       ports,
     };
-    const worker = new Worker(threadFile, {
+    const worker = new Worker(this.#options.threadFile ?? THREAD_FILE, {
       workerData: start,
       transferList: ports.filter((port) => port !== null),
     });

@@ -8,24 +8,23 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type Clock, systemClock } from '../../clock/clock.ts';
 import { onScaleOf } from '../../clock/thread-clock.ts';
 import { DeadlineWheel } from '../../proxy/deadline-wheel.ts';
-import { createRequestPort } from '../../proxy/request-port.ts';
-import type { HttpServer } from '../../proxy/types.ts';
 import { UpstreamPools } from '../../proxy/upstream-pools.ts';
 import { LineForwarder } from '../../telemetry/line-forwarder.ts';
 import { type Logger, silentLogger } from '../../telemetry/logger.ts';
 import type { MetricSnapshot } from '../../telemetry/metric-series.ts';
 import { ActivatorHandler } from '../handler.ts';
 import { requestLimits } from '../request-ports.ts';
+import { TlsPlane } from '../tls-plane.ts';
 import {
   type FromThread,
   HEALTH_PROBLEMS,
-  type ThreadListen,
   type ThreadStart,
   type ThreadTask,
   type ToThread,
 } from './thread-messages.ts';
 import { ThreadReporter } from './thread-reporter.ts';
 import { ThreadRevisions } from './thread-revisions.ts';
+import { ThreadServers } from './thread-servers.ts';
 import { ThreadTelemetry } from './thread-telemetry.ts';
 
 type Post = (message: FromThread) => void;
@@ -33,6 +32,7 @@ type Post = (message: FromThread) => void;
 interface Plane {
   readonly revisions: ThreadRevisions;
   readonly telemetry: ThreadTelemetry | null;
+  readonly tls: TlsPlane | null;
   perform(task: ThreadTask): Promise<MetricSnapshot>;
 }
 
@@ -40,7 +40,9 @@ function createPlane(start: ThreadStart, clock: Clock, post: Post): Plane {
   const logger = loggerOf(post);
   const random = Math.random;
   const upstreams = new UpstreamPools(start.upstream, { clock, random });
-  const revisions = new ThreadRevisions(start, { clock, logger, random, upstreams, post });
+  const tls = start.tls === null ? null : new TlsPlane(upstreams, start.tls, { clock, logger });
+  const upstreamsOf = (namespace: string) => tls?.upstreams.of(namespace) ?? upstreams;
+  const revisions = new ThreadRevisions(start, { clock, logger, random, upstreamsOf, post });
   const reporter = new ThreadReporter(clock, (subject) => revisions.idOf(subject), post);
   const health = new Int32Array(start.health);
   const handler = new ActivatorHandler({
@@ -57,27 +59,16 @@ function createPlane(start: ThreadStart, clock: Clock, post: Post): Plane {
     start.telemetry === null
       ? null
       : new ThreadTelemetry({ ...start.telemetry, output }, deps, handler);
-  const servers: HttpServer[] = [];
   const limits = requestLimits(start.threads);
-  const open = (): HttpServer => {
-    const server = createRequestPort('net', handler, {
-      limits,
-      clock,
-      logger,
-      awaitsStreams: true,
-    });
-    servers.push(server);
-    return server;
-  };
-  const snapshot = (): MetricSnapshot =>
-    telemetry?.snapshot(servers.reduce((sum, server) => sum + server.rejectedCount, 0)) ?? [];
+  const servers = new ThreadServers(handler, { limits, clock, logger, tls });
+  const snapshot = (): MetricSnapshot => telemetry?.snapshot(servers.rejectedCount) ?? [];
   const perform = async (task: ThreadTask): Promise<MetricSnapshot> => {
     if (task.do === 'listen') {
-      for (const place of task.where) await listen(open(), place);
+      await servers.listen(task);
     } else if (task.do === 'drain') {
-      await Promise.all(servers.map((server) => server.drain()));
+      await servers.drain();
     } else if (task.do === 'close') {
-      await Promise.all(servers.map((server) => server.close()));
+      await servers.close();
       reporter.stop();
       upstreams.close();
       await telemetry?.stop();
@@ -85,13 +76,7 @@ function createPlane(start: ThreadStart, clock: Clock, post: Post): Plane {
     }
     return task.do === 'snapshot' || task.do === 'close' ? snapshot() : [];
   };
-  return { revisions, telemetry, perform };
-}
-
-async function listen(server: HttpServer, place: ThreadListen): Promise<void> {
-  if ('descriptor' in place) {
-    await server.listen({ host: '', port: 0, descriptor: place.descriptor });
-  } else await server.listen({ ...place, shared: true });
+  return { revisions, telemetry, tls, perform };
 }
 
 function loggerOf(post: Post): Logger {
@@ -105,9 +90,11 @@ function loggerOf(post: Post): Logger {
 function run(start: ThreadStart, main: MessagePort): void {
   const clock = onScaleOf(start.originMs, systemClock);
   const post = (message: FromThread): void => main.postMessage(message);
-  const { revisions, telemetry, perform } = createPlane(start, clock, post);
+  const { revisions, telemetry, tls, perform } = createPlane(start, clock, post);
   main.on('message', (message: ToThread) => {
     if (message.kind === 'configured') telemetry?.configured(message.data);
+    else if (message.kind === 'certificate') void tls?.useCertificate(message.pem);
+    else if (message.kind === 'trust') tls?.useTrust(message.certificates);
     else if (message.kind !== 'task') revisions.apply(message);
     else {
       const { id } = message;

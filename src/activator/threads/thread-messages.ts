@@ -3,11 +3,13 @@
 // through a channel between every two threads, as the number of the revision.
 
 import type { MessagePort } from 'node:worker_threads';
+import type { CertificatePem } from '../../proxy/tls-server.ts';
 import type { UpstreamOptions } from '../../proxy/types.ts';
 import type { MetricSnapshot } from '../../telemetry/metric-series.ts';
 import type { WakePhase } from '../../telemetry/wake.ts';
 import type { TelemetryOptions } from '../activator-telemetry.ts';
 import type { RevisionSettings } from '../revision-settings.ts';
+import type { TlsPlaneOptions } from '../tls-plane.ts';
 import type { PodState } from './throttler-team.ts';
 
 /** Everything a request thread is made from (`workerData`). */
@@ -19,6 +21,8 @@ export interface ThreadStart {
   readonly upstream: UpstreamOptions;
   /** Null = nothing is observed. */
   readonly telemetry: Omit<TelemetryOptions, 'output'> | null;
+  /** Null = neither served nor spoken. */
+  readonly tls: TlsPlaneOptions | null;
   /** Origin of the main thread's monotonic scale. */
   readonly originMs: number;
   /** One Int32: why probes fail, an index of HEALTH_PROBLEMS; 0 = they do not. */
@@ -54,7 +58,12 @@ export interface RevisionStart {
 
 /** Asked of a thread; each is answered once, by a `reply` or a `failure` with the same id. */
 export type ThreadTask =
-  | { readonly do: 'listen'; readonly where: readonly ThreadListen[] }
+  | {
+      readonly do: 'listen';
+      readonly where: readonly ThreadListen[];
+      /** Null = no TLS port. */
+      readonly tlsDescriptor: number | null;
+    }
   /** Answered when no request is under way any more. */
   | { readonly do: 'drain' }
   /** Answered with a MetricSnapshot; so is the next one, with the last of them. */
@@ -86,6 +95,9 @@ export type ToThread =
   | { readonly kind: 'task'; readonly id: number; readonly task: ThreadTask }
   /** config-observability as it is now (ACT-9). */
   | { readonly kind: 'configured'; readonly data: Readonly<Record<string, string>> | undefined }
+  /** To serve with from now on, and whom to trust (ACT-120, ACT-121); only with TLS. */
+  | { readonly kind: 'certificate'; readonly pem: CertificatePem }
+  | { readonly kind: 'trust'; readonly certificates: readonly string[] }
   | RevisionChange;
 
 /** What a thread saw of one revision since its last report. */

@@ -5,13 +5,12 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import type { Clock } from '../../clock/clock.ts';
-import type { UpstreamPools } from '../../proxy/upstream-pools.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { ReportSubject } from '../concurrency-reporter.ts';
 import { Dispatcher } from '../dispatcher.ts';
 import type { RevisionSource } from '../handler.ts';
 import type { RevisionDirectory } from '../observed-revision.ts';
-import { RevisionThrottler } from '../revision-throttler.ts';
+import { RevisionThrottler, type UpstreamSource } from '../revision-throttler.ts';
 import { WakeLog } from '../wake-log.ts';
 import type { FromThread, RevisionChange, RevisionStart, ThreadStart } from './thread-messages.ts';
 import { WorkerTeam } from './worker-team.ts';
@@ -20,7 +19,8 @@ export interface ThreadRevisionsDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
-  readonly upstreams: UpstreamPools;
+  /** Where requests of a namespace go. */
+  readonly upstreamsOf: (namespace: string) => UpstreamSource;
   readonly post: (message: FromThread) => void;
 }
 
@@ -96,12 +96,12 @@ export class ThreadRevisions implements RevisionSource, RevisionDirectory {
   #track(start: RevisionStart): void {
     this.#sweep();
     const { id, namespace, name, settings, passthroughHost, gate } = start;
-    const { clock, logger, random, upstreams, post } = this.#deps;
+    const { clock, logger, random, upstreamsOf, post } = this.#deps;
     const { thread, threads, ports } = this.#start;
     const wake = (to: number): void => (ports[to] as MessagePort | null)?.postMessage(id);
     const team = new WorkerTeam(gate, { thread, threads, wake });
     const throttler = new RevisionThrottler(namespace, name, settings, {
-      upstreams,
+      upstreams: upstreamsOf(namespace),
       clock,
       random,
       passthroughHost,
