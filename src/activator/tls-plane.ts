@@ -1,6 +1,6 @@
 // TLS of one request thread (ACT-117 to ACT-121): its server, whom it trusts, and the way to pods
 // over TLS. The main thread has one, fed from the API, and so has every further thread, fed by the
-// main one. A pair or a certificate that cannot be used is logged and what is in use stays. Not hot.
+// main one. A pair or a certificate that cannot be used is logged, what is in use stays. Not hot.
 
 import type { Clock } from '../clock/clock.ts';
 import { parseTlsPolicy, type TlsTexts } from '../proxy/tls-policy.ts';
