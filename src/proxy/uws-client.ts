@@ -10,6 +10,7 @@ import type { HttpResponse, us_socket_context_t } from 'uWebSockets.js';
 import type { Clock } from '../clock/clock.ts';
 import { ByteBacklog } from './byte-backlog.ts';
 import type { ExchangeClient } from './exchange-client.ts';
+import { refuseBeyond } from './held-bytes.ts';
 import { NetExchange } from './net-exchange.ts';
 import { rejectionFor } from './replies.ts';
 import type { RequestHead, RequestVerdict } from './request-head.ts';
@@ -177,7 +178,7 @@ export class UwsClient implements ExchangeClient, UwsAnswerOwner {
   // The body.
 
   #expectBody(): void {
-    this.#backlog = new ByteBacklog();
+    this.#backlog = new ByteBacklog(this.host.limits.held);
     this.#hasBodyEnded = false;
     this.answer.response?.onData((chunk, isLast) => this.#onData(chunk, isLast));
   }
@@ -189,8 +190,10 @@ export class UwsClient implements ExchangeClient, UwsAnswerOwner {
     // After an early answer the rest of the body is read and thrown away.
     if (exchange === null || backlog === null) return;
     const bytes = new Uint8Array(chunk);
-    if (backlog.length > 0 || !exchange.canTakeBytes) backlog.append(bytes, 0, bytes.length);
-    else if (isLast || bytes.length > 0) {
+    if (backlog.length > 0 || !exchange.canTakeBytes) {
+      backlog.append(bytes, 0, bytes.length);
+      refuseBeyond(this.host.limits.held, exchange);
+    } else if (isLast || bytes.length > 0) {
       exchange.onBody(Buffer.from(bytes), 0, bytes.length, isLast, '');
     }
     this.#regulate();

@@ -232,7 +232,7 @@ export class QueueProxy {
   /** The TLS port lives in this thread, whatever the number of request threads. */
   async #listenTls(): Promise<number | null> {
     const { tls, tlsPort, bindAddress } = this.#settings;
-    const deps = { clock: this.#clock, logger: this.#logger, limits: REQUEST_LIMITS };
+    const deps = { clock: this.#clock, logger: this.#logger, limits: this.#plane.limits };
     this.#tls = await TlsPort.open(tls, this.#plane.handler, deps);
     return this.#tls === null ? null : listenAnywhere(this.#tls.server, bindAddress, tlsPort);
   }

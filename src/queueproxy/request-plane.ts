@@ -5,6 +5,7 @@
 
 import type { Clock } from '../clock/clock.ts';
 import type { Gate } from '../proxy/gate.ts';
+import { HeldBytes } from '../proxy/held-bytes.ts';
 import { createRequestPort } from '../proxy/request-port.ts';
 import type { HttpServer, HttpServerLimits } from '../proxy/types.ts';
 import { UpstreamPools } from '../proxy/upstream-pools.ts';
@@ -35,6 +36,12 @@ const IDLE_TIMEOUT_MS = 90_000;
 const FIRST_DIAL_MS = 50;
 /** QP-63: dials that time out before the request gets 502. */
 const MAX_DIAL_ATTEMPTS = 16;
+/**
+ * Bytes of bodies of requests that wait for a slot or for a connection to the application, over all
+ * connections and threads of a sidecar; a request that would need more is answered 503
+ * (KN_BODIES_FULL). Room for uploads in the whole queue of a `containerConcurrency` of 100.
+ */
+export const MAX_HELD_BODY_BYTES = 128 << 20;
 /** QP-5. */
 export const REQUEST_LIMITS: HttpServerLimits = {
   maxHeadBytes: 1 << 20,
@@ -45,6 +52,8 @@ export const REQUEST_LIMITS: HttpServerLimits = {
 export class RequestPlane {
   readonly handler: QueueProxyHandler;
   readonly server: HttpServer;
+  /** For every server in front of `handler`. */
+  readonly limits: HttpServerLimits;
   readonly #pools: UpstreamPools;
 
   constructor(settings: QueueProxySettings, deps: RequestPlaneDeps) {
@@ -55,7 +64,9 @@ export class RequestPlane {
       app: this.#pools.at(APP_HOST, settings.userPort),
       readSockstat: createSockstatReader(clock),
     });
-    const limits = REQUEST_LIMITS;
+    const held = new HeldBytes(Math.floor(MAX_HELD_BODY_BYTES / settings.threads));
+    const limits = { ...REQUEST_LIMITS, held };
+    this.limits = limits;
     this.server = createRequestPort(settings.httpEngine, this.handler, { limits, clock, logger });
   }
 
