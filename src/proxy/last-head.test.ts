@@ -119,6 +119,19 @@ describe('heads that may repeat', () => {
     );
   });
 
+  it('answers for more names than it remembers, and for the next head anew', () => {
+    const head = new RequestHead();
+    const ask = (tail: string): string[] => {
+      const lines = Array.from({ length: 40 }, (_, index) => `n${index}: ${index}${tail}\r\n`);
+      const end = put(`GET / HTTP/1.1\r\nHost: a\r\n${lines.join('')}\r\n`);
+      expect(head.read(shared, 0, end)).toBe(RequestVerdict.OK);
+      head.restart();
+      return lines.map((_, index) => head.value(`n${index}`));
+    };
+    const expected = (tail: string) => Array.from({ length: 40 }, (_, index) => `${index}${tail}`);
+    for (const tail of ['', '', '', 'x', 'x', '']) expect(ask(tail)).toEqual(expected(tail));
+  });
+
   it('QP-74: an answer head reads the same after any others, also to another method', () => {
     const starts = ['HTTP/1.1 200 OK\r\n', 'HTTP/1.1 204 No Content\r\n', 'HTTP/1.0 200 OK\r\n'];
     const methods = fc.infiniteStream(fc.constantFrom('GET', 'GET', 'HEAD'));
@@ -147,6 +160,8 @@ function view(head: RequestHead): object {
     ...{ method, target, host, minorVersion, contentLength, keepAlive, upgrade, length },
     ...{ expectsContinue, acceptsTrailers, hostFromTarget, fields: [...fields.entries()] },
     kinds: fields.kinds,
+    // Asked each time: from the third of equal heads on the answers are remembered ones.
+    values: ['a', 'host', 'expect', 'none'].map((name) => head.value(name)),
   };
 }
 

@@ -89,7 +89,7 @@ export class NetExchange implements Exchange, UpstreamCaller {
   }
 
   header(name: string): string {
-    return this.#connection.exchange === this ? this.#head.fields.value(name) : '';
+    return this.#connection.exchange === this ? this.#head.value(name) : '';
   }
 
   headers(): Iterable<readonly [name: string, value: string]> {

@@ -3,6 +3,7 @@
 // One object per connection, refilled for each request.
 // Hot: once per request; only the strings everybody needs are cut out of the head.
 
+import { AskedValues } from './asked-values.ts';
 import { runEnd } from './byte-runs.ts';
 import { CR, equalsFold, isHostValue, LF, SPACE, TARGET, TOKEN } from './characters.ts';
 import {
@@ -63,6 +64,10 @@ export class RequestHead {
   /** What was written upstream for this head. */
   readonly written = new WrittenHead();
   readonly #last = new LastHead();
+  /** Made when a head repeats for the first time. */
+  #asked: AskedValues | null = null;
+  /** The head is the one before it once more. */
+  #isRepeated = false;
   readonly #options = new ConnectionOptions();
   /** Offset at which reading the request line goes on. */
   #at = 0;
@@ -83,6 +88,13 @@ export class RequestHead {
     return this.fields.at;
   }
 
+  /** Value of the first line with that lower-case name, trimmed; '' when absent. */
+  value(lower: string): string {
+    if (!this.#isRepeated) return this.fields.value(lower);
+    this.#asked ??= new AskedValues();
+    return this.#asked.of(this.fields, lower);
+  }
+
   /** Starts over with the next head. */
   restart(): void {
     this.#at = 0;
@@ -97,9 +109,11 @@ export class RequestHead {
    */
   read(bytes: Buffer, base: number, end: number): RequestVerdict {
     if (this.#at === 0) {
-      if (this.#last.isAt(bytes, base, end)) return RequestVerdict.OK;
+      this.#isRepeated = this.#last.isAt(bytes, base, end);
+      if (this.#isRepeated) return RequestVerdict.OK;
       this.#last.forget();
       this.written.forget();
+      this.#asked?.forget();
     }
     if (this.#place !== Place.FIELDS) {
       const verdict = this.#readRequestLine(bytes, base, end);
