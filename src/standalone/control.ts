@@ -30,14 +30,15 @@ import { buildImageMap } from '../settings/image-map.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createAdmission } from '../webhook/admit.ts';
 import { podTrial } from '../webhook/pod-trial.ts';
+import { writeAuthorityFile } from './authority-file.ts';
 import { bootstrap } from './bootstrap.ts';
-import type { FromControl, ToControl, UpSettings } from './messages.ts';
+import type { FromControl, ServiceReport, ToControl, UpSettings } from './messages.ts';
 import { PipeExecs } from './pipe-execs.ts';
 import { PipeRuntime } from './pipe-runtime.ts';
 import { podLogSource } from './pod-log-source.ts';
 import { podStreams } from './pod-streams.ts';
 import { openRootPipe, type RootPipe } from './root-pipe.ts';
-import { describeKnativeService, watchServices } from './service-watch.ts';
+import { describeKnativeService, orderedReports, watchServices } from './service-watch.ts';
 import { publishService, resolveEndpoint } from './system-services.ts';
 
 const STOP_PATIENCE_MS = 3_000;
@@ -120,8 +121,13 @@ async function start(
   agent = await startAgent(settings, client, informers, runtime);
   const { autoscalerPort } = roles;
   pipe.send({ type: 'up', connection, kubeconfig, autoscalerPort });
-  const stopWatching = watchServices(informers, (report) => pipe.send({ type: 'service', report }));
-  await applyAll(client, manifests, pipe);
+  const report = orderedReports(
+    (each) => pipe.send({ type: 'service', report: each }),
+    () => writeAuthorityFile(client, settings.dataDir),
+  );
+  const stopWatching = watchServices(informers, (each) => void report(each));
+  await applyAll(client, manifests, report);
+  pipe.send({ type: 'applied', objects: manifests.length });
   const running = agent;
   return {
     async stop() {
@@ -218,7 +224,7 @@ function startAgent(
 async function applyAll(
   client: KubeClient,
   manifests: readonly Manifest[],
-  pipe: RootPipe<FromControl>,
+  report: (report: ServiceReport) => Promise<void>,
 ): Promise<void> {
   const isService = ({ object }: Manifest) => object.apiVersion.startsWith('serving.knative.dev/');
   const ordered = [
@@ -228,9 +234,8 @@ async function applyAll(
   for (const manifest of ordered) {
     const { kind, object } = await applyManifest(client, manifest);
     if (kind !== KnativeServiceKind) continue;
-    pipe.send({ type: 'service', report: describeKnativeService(object as KnativeService) });
+    await report(describeKnativeService(object as KnativeService));
   }
-  pipe.send({ type: 'applied', objects: ordered.length });
 }
 
 async function stop(starting: Promise<Running> | null): Promise<void> {

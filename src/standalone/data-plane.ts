@@ -119,7 +119,7 @@ async function start(init: Init, pipe: RootPipe<FromDataPlane>): Promise<Running
     ingressClass: INGRESS_CLASS,
   });
   await publishGateway(client, gateway);
-  pipe.send({ type: 'up', activatorPort: activator.port });
+  pipe.send({ type: 'up', activatorPort: activator.port, httpsPort: gateway.httpsPort });
   return {
     async drain() {
       await gateway.drain({ delayMs: 0 });

@@ -53,6 +53,8 @@ export interface ServiceReport {
   reason: string;
   message: string;
   url: string | null;
+  /** Absolute path of whom to trust at an https URL; null = nobody in particular. */
+  caFile: string | null;
 }
 
 export type ToControl =
@@ -100,7 +102,8 @@ export type ToDataPlane =
   | { type: 'stop' };
 
 export type FromDataPlane =
-  | { type: 'up'; activatorPort: number }
+  /** `httpsPort` is the gateway's. */
+  | { type: 'up'; activatorPort: number; httpsPort: number }
   | { type: 'hosted'; id: string }
   | { type: 'hostFailed'; id: string; message: string }
   | { type: 'unhosted'; id: string }

@@ -3,8 +3,11 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../clock/fake-clock.ts';
 import { LineSplitter } from './line-splitter.ts';
+import type { ServiceReport } from './messages.ts';
 import { listeningInodes } from './ports.ts';
 import { describeService } from './ready-text.ts';
+import { ServiceAnnouncer } from './service-announcer.ts';
+import { orderedReports } from './service-watch.ts';
 import { type LogFormat, Terminal } from './terminal.ts';
 import { formatTimeline, WakeCollector } from './wake-timeline.ts';
 
@@ -81,18 +84,68 @@ describe('Terminal', () => {
 });
 
 describe('lines for people', () => {
+  const http: ServiceReport = {
+    service: 'default/hello',
+    isReady: true,
+    reason: '',
+    message: '',
+    url: 'http://hello.default.localhost',
+    caFile: null,
+  };
+  const https = { ...http, url: 'https://hello.default.localhost', caFile: '/run/ca.crt' };
+  const PORTS = { gatewayPort: 8080, httpsPort: 8444 };
+  const linesFor = (report: ServiceReport): string[] =>
+    describeService(report, PORTS).map((line) => line.trim());
+
   it('name the service by its host and by header', () => {
-    const report = {
-      service: 'default/hello',
-      isReady: true,
-      reason: '',
-      message: '',
-      url: 'http://hello.default.localhost',
-    };
-    expect(describeService(report, 8080).map((line) => line.trim())).toEqual([
+    expect(linesFor(http)).toEqual([
       'curl http://hello.default.localhost:8080/',
       "curl -H 'Host: hello.default.localhost' http://127.0.0.1:8080/",
     ]);
+  });
+
+  it('name whom to trust and the HTTPS port where the URL is https', () => {
+    expect(linesFor(https)).toEqual([
+      'curl --cacert /run/ca.crt https://hello.default.localhost:8444/',
+      'curl --cacert /run/ca.crt --resolve hello.default.localhost:8444:127.0.0.1 ' +
+        'https://hello.default.localhost:8444/',
+    ]);
+    const elsewhere = { ...https, url: 'https://hello.example.com', caFile: "/my run's/ca.crt" };
+    expect(linesFor(elsewhere)).toEqual([
+      "curl --cacert '/my run'\\''s/ca.crt' --resolve hello.example.com:8444:127.0.0.1 " +
+        'https://hello.example.com:8444/',
+    ]);
+    expect(linesFor({ ...https, caFile: null })[0]).toBe(
+      'curl https://hello.default.localhost:8444/',
+    );
+  });
+
+  it('are printed once the gateway serves, and again only when something changed', () => {
+    const { terminal: shown, lines } = terminal('plain');
+    const announcer = new ServiceAnnouncer(shown, 8080);
+    announcer.handle({ ...https, isReady: null, reason: 'Deploying' });
+    expect(announcer.undecided).toEqual(['default/hello Deploying']);
+    announcer.handle(https);
+    expect([lines(), announcer.undecided]).toEqual(['', []]);
+    announcer.onGatewayUp(8444);
+    const said = lines();
+    expect(said).toContain('service default/hello is ready at https://hello.default.localhost\n');
+    expect(said).toContain('curl --cacert /run/ca.crt https://hello.default.localhost:8444/\n');
+    announcer.onGatewayDown();
+    announcer.onGatewayUp(8444);
+    announcer.handle(https);
+    expect(lines()).toBe(said);
+  });
+
+  it('are sent in order, an https one with the file of whom to trust', async () => {
+    const sent: (string | null)[] = [];
+    const report = orderedReports(
+      ({ url, caFile }) => sent.push(`${url} ${caFile}`),
+      async () => '/data/ca.crt',
+    );
+    void report({ ...https, caFile: null });
+    await report(http);
+    expect(sent).toEqual([`${https.url} /data/ca.crt`, `${http.url} null`]);
   });
 });
 

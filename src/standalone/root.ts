@@ -16,15 +16,15 @@ import {
   type FromControl,
   type FromDataPlane,
   RUN_VARIABLE,
-  type ServiceReport,
   type ToControl,
   type ToDataPlane,
   type UpSettings,
 } from './messages.ts';
-import { describeReady, describeService } from './ready-text.ts';
+import { describeReady } from './ready-text.ts';
 import { killGroup, ReaperHelper, reap } from './reaper.ts';
 import { RoleProcess } from './role-process.ts';
 import { RootExecs } from './root-exec.ts';
+import { ServiceAnnouncer } from './service-announcer.ts';
 import type { Terminal } from './terminal.ts';
 import { chooseSettings, type UpRequest } from './up-settings.ts';
 import { formatTimeline, WakeCollector } from './wake-timeline.ts';
@@ -84,7 +84,7 @@ class Root {
   readonly #containers: ContainerTable;
   readonly #execs: RootExecs;
   readonly #wakes = new WakeCollector();
-  readonly #services = new Map<string, ServiceReport>();
+  readonly #announcer: ServiceAnnouncer;
   #connection: ApiConnection | null = null;
   #kubeconfig = '';
   #autoscalerPort = 0;
@@ -109,6 +109,7 @@ class Root {
     this.#terminal = terminal;
     this.#clock = clock;
     this.#run = run;
+    this.#announcer = new ServiceAnnouncer(terminal, settings.gatewayPort);
     this.#helper = new ReaperHelper(`${RUN_VARIABLE}=${run}`);
     const env = { ...request.env, [RUN_VARIABLE]: run };
     this.#control = this.#roleProcess<ToControl, FromControl>('control', request, env, {
@@ -205,7 +206,9 @@ class Root {
         this.#checkReady();
         break;
       case 'service':
-        this.#handleService(message.report);
+        this.#announcer.handle(message.report);
+        this.#showProgress();
+        this.#checkReady();
         break;
       case 'start':
         this.#containers.start(message.spec);
@@ -255,6 +258,7 @@ class Root {
         if (this.#activatorPort !== 0) this.#announceReturn('data-plane', this.#dataPlane.pid);
         this.#activatorPort = message.activatorPort;
         this.#isDataPlaneUp = true;
+        this.#announcer.onGatewayUp(message.httpsPort);
         this.#checkReady();
         break;
       case 'hosted':
@@ -271,32 +275,8 @@ class Root {
     }
   }
 
-  #handleService(report: ServiceReport): void {
-    const before = this.#services.get(report.service);
-    this.#services.set(report.service, report);
-    if (report.isReady === null) this.#showProgress();
-    else if (before?.isReady !== report.isReady || before.message !== report.message) {
-      this.#announce(report);
-    }
-    this.#checkReady();
-  }
-
-  #announce(report: ServiceReport): void {
-    const { service, url, reason, message } = report;
-    if (report.isReady === true) {
-      const text = `service ${service} is ready at ${url ?? '(no address)'}`;
-      this.#terminal.say('INFO', 'service ready', { service, url }, text);
-      this.#terminal.block(describeService(report, this.#settings.gatewayPort));
-    } else {
-      const text = `service ${service} is not ready: ${reason}: ${message}`;
-      this.#terminal.say('WARN', 'service not ready', { service, reason, detail: message }, text);
-    }
-    this.#showProgress();
-  }
-
   #showProgress(): void {
-    const waiting = [...this.#services.values()].filter((report) => report.isReady === null);
-    const names = waiting.map((report) => `${report.service} ${report.reason}`.trim());
+    const names = this.#announcer.undecided;
     if (names.length > 0) this.#terminal.status(`waiting for ${names.join(', ')}`);
     else this.#terminal.status(this.#isReady ? '' : 'starting');
   }
@@ -306,7 +286,7 @@ class Root {
    */
   #checkReady(): void {
     if (this.#isReady || !this.#isControlUp || !this.#isDataPlaneUp || !this.#isApplied) return;
-    if ([...this.#services.values()].some((report) => report.isReady === null)) return;
+    if (this.#announcer.undecided.length > 0) return;
     this.#isReady = true;
     void this.#containers.prepare();
     const { gatewayPort, localGatewayPort, dataDir } = this.#settings;
@@ -334,7 +314,10 @@ class Root {
 
   #handleDeath(role: 'control' | 'data-plane', how: string): void {
     if (role === 'control') this.#isControlUp = false;
-    else this.#isDataPlaneUp = false;
+    else {
+      this.#isDataPlaneUp = false;
+      this.#announcer.onGatewayDown();
+    }
     const text = `the ${role} process ended (${how}); starting it again`;
     this.#terminal.say('WARN', 'role process ended', { role, how }, text);
     this.#failedStarts += 1;

@@ -1,4 +1,5 @@
 // Watches Knative Services and says in one word how each is doing, for the person at the terminal.
+// Not hot.
 
 import { findCondition, isReady, READY } from '../api/conditions.ts';
 import { KnativeService as KnativeServiceKind } from '../api/kinds.ts';
@@ -26,6 +27,24 @@ export function watchServices(
   });
 }
 
+/**
+ * Sends reports in the order they come; where a URL is https, with the file of whom to trust. What
+ * it returns resolves when the report is sent.
+ */
+export function orderedReports(
+  send: (report: ServiceReport) => void,
+  caFile: () => Promise<string | null>,
+): (report: ServiceReport) => Promise<void> {
+  let last = Promise.resolve();
+  return (report) => {
+    last = last.then(async () => {
+      const isSecure = report.url?.startsWith('https:') === true;
+      send(isSecure ? { ...report, caFile: await caFile().catch(() => null) } : report);
+    });
+    return last;
+  };
+}
+
 export function describeKnativeService(service: KnativeService): ServiceReport {
   const ready = findCondition(service, READY);
   // A Service whose Revision failed also has no route to it; the first is the one to hear about.
@@ -39,5 +58,6 @@ export function describeKnativeService(service: KnativeService): ServiceReport {
     reason: condition?.reason ?? '',
     message: condition?.message ?? '',
     url: service.status?.url ?? null,
+    caFile: null,
   };
 }
