@@ -26,8 +26,9 @@ export interface ConnectionOwner {
   readonly port: number;
   /** Null = plain TCP. */
   readonly tls: UpstreamTls | null;
-  onConnected(connection: UpstreamConnection): void;
-  onConnectFailed(connection: UpstreamConnection, error: NodeJS.ErrnoException): void;
+  /** Both absent where the connection stood before. */
+  onConnected?(connection: UpstreamConnection): void;
+  onConnectFailed?(connection: UpstreamConnection, error: NodeJS.ErrnoException): void;
   /** The answer is over and the connection may carry another request. */
   park(connection: UpstreamConnection): void;
   /** The connection is unusable from now on. */
@@ -58,10 +59,11 @@ export class UpstreamConnection implements AnswerSink, UpstreamLink, WireReader 
   #isTunnel = false;
   #hasEnded = false;
 
-  constructor(owner: ConnectionOwner) {
+  /** `standing`: libuv's object of a TCP connection that stands already; idle from the start. */
+  constructor(owner: ConnectionOwner, standing: object | null = null) {
     this.#owner = owner;
     const { tls } = owner;
-    this.#plain = tls === null ? connectPlain(owner) : null;
+    this.#plain = tls === null ? plainSocket(owner, standing) : null;
     this.socket = this.#plain ?? tls!.connect(owner, 'http/1.1');
     this.#wire = new Wire(this.socket, this);
     this.#pause = new ReadPause(this.#wire);
@@ -69,6 +71,11 @@ export class UpstreamConnection implements AnswerSink, UpstreamLink, WireReader 
     this.socket.on('end', () => this.#onEnd());
     this.socket.on('error', (error) => this.#onError(error));
     this.socket.on('close', () => this.#lose(FailureCode.CLOSED, 'EOF', false));
+    if (standing === null) return;
+    // Whoever opened it used it: a request that finds it closed may go on another connection.
+    this.requestCount = 1;
+    this.#phase = Phase.IDLE;
+    this.#wire.start();
   }
 
   /** The head of the answer under way. */
@@ -158,13 +165,13 @@ export class UpstreamConnection implements AnswerSink, UpstreamLink, WireReader 
     if (this.#phase !== Phase.CONNECTING) return;
     this.#phase = Phase.IDLE;
     this.#wire.start();
-    this.#owner.onConnected(this);
+    this.#owner.onConnected?.(this);
   }
 
   #onError(error: NodeJS.ErrnoException): void {
     if (this.#phase === Phase.CONNECTING) {
       this.#phase = Phase.CLOSED;
-      this.#owner.onConnectFailed(this, error);
+      this.#owner.onConnectFailed?.(this, error);
       return;
     }
     const message = describeSocketError(error, this.socket, this.#owner);
@@ -228,7 +235,11 @@ export class UpstreamConnection implements AnswerSink, UpstreamLink, WireReader 
   }
 }
 
-function connectPlain({ host, port }: ConnectionOwner): UpstreamSocket {
+function plainSocket({ host, port }: ConnectionOwner, standing: object | null): UpstreamSocket {
+  if (standing !== null) {
+    const socket = new UpstreamSocket({ allowHalfOpen: true, handle: standing });
+    return socket.setNoDelay(true).setKeepAlive(true, TCP_KEEP_ALIVE_MS);
+  }
   const socket = new UpstreamSocket({
     allowHalfOpen: true,
     noDelay: true,

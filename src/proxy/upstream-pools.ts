@@ -8,7 +8,7 @@ import { Dial } from './dial.ts';
 import { Http2Pool } from './h2-pool.ts';
 import { IdleLimit } from './idle-limit.ts';
 import type { Upstream, UpstreamOptions } from './types.ts';
-import type { UpstreamConnection } from './upstream-connection.ts';
+import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
 import { authorityOf } from './upstream-errors.ts';
 import type { CallPool, DialWaiter, PendingDial, UpstreamLink } from './upstream-link.ts';
 import type { UpstreamTls } from './upstream-tls.ts';
@@ -63,7 +63,7 @@ export class UpstreamPools {
   }
 
   /** The pool of that address, made on first use. Keep it; the look-up builds a key. */
-  at(host: string, port: number, kind: PoolKind = PLAIN): Upstream {
+  at(host: string, port: number, kind: PoolKind = PLAIN): UpstreamPool {
     const key = `${host} ${port} ${kind.key}`;
     let pool = this.#pools.get(key);
     if (pool === undefined) {
@@ -104,7 +104,7 @@ export class UpstreamPools {
   }
 }
 
-export class UpstreamPool implements Upstream {
+export class UpstreamPool implements Upstream, ConnectionOwner {
   readonly host: string;
   readonly port: number;
   readonly authority: string;
@@ -172,6 +172,19 @@ export class UpstreamPool implements Upstream {
 
   dial(waiter: DialWaiter): PendingDial {
     return new Dial(this, waiter, this.#options, this.#deps);
+  }
+
+  /**
+   * Takes over a TCP connection that somebody opened for another purpose: `standing` is libuv's
+   * object of it. The next request finds it idle; without one it is closed after `patienceMs`.
+   */
+  adopt(standing: object, patienceMs: number): void {
+    const connection = new UpstreamConnection(this, standing);
+    this.park(connection);
+    const closeUnused = (): void => {
+      if (connection.isIdle && !connection.isReused) connection.destroy();
+    };
+    this.#deps.clock.setTimer(patienceMs, closeUnused, { background: true });
   }
 
   park(connection: UpstreamConnection): void {

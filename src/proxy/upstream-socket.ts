@@ -12,7 +12,8 @@ export class UpstreamSocket extends Socket {
   /** Set while a request body is being sent. */
   isUploading = false;
 
-  constructor(options: Omit<TcpNetConnectOpts, 'port'>) {
+  /** `handle`: libuv's object of a connection that stands already. */
+  constructor(options: Omit<TcpNetConnectOpts, 'port'> & { handle?: object }) {
     // The constructor reads these, though its type names only some of them.
     super(options);
   }

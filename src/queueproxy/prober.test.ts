@@ -137,6 +137,28 @@ describe('prober', () => {
     expect(attempts.map(({ atMs }) => atMs)).toEqual([0, 0, 0]);
   });
 
+  it('an app that gives a sign of life is asked at once, then often for a while', async () => {
+    const { clock, prober, attempts, settle } = setUp([base], () => ({
+      error: clock.monotonicMs() >= 803 ? null : 'refused',
+    }));
+    const result = prober.isReady();
+    // At 800 ms attempts are 46 ms apart.
+    while (clock.monotonicMs() < 800) await clock.advanceAsync(0.25);
+    const before = attempts.length;
+    expect(attempts.at(-1)?.atMs).toBeLessThan(799);
+    prober.nudge();
+    await clock.advanceAsync(0);
+    expect(await settle(result)).toBe(true);
+    expect(attempts.slice(before).map(({ atMs }) => atMs)).toEqual([800, 801, 802, 803]);
+  });
+
+  it('a sign of life while nobody asks is no question', async () => {
+    const { clock, prober, attempts } = setUp([base], () => ({ error: null }));
+    prober.nudge();
+    await clock.advanceAsync(100);
+    expect(attempts).toEqual([]);
+  });
+
   it('stop ends an aggressive evaluation with its current attempt', async () => {
     const { clock, prober, settle } = setUp([base], () => ({ error: 'refused' }));
     const result = prober.isReady();

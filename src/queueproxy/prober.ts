@@ -3,7 +3,8 @@
 // tries hard for ten seconds: first at once, then every millisecond, later after a sixteenth of the
 // time it has taken so far, at most 50 ms: so an app that listens is noticed within a few percent
 // of its own start (decision 0020). Where earlier starts are known, attempts gather around the time
-// they took. Otherwise it is one attempt and the kubelet does the repeating.
+// they took, and whoever sees the app give a sign of life has it asked at once (`nudge`). Otherwise
+// it is one attempt and the kubelet does the repeating.
 
 import type { Clock } from '../clock/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -28,6 +29,8 @@ const AGGRESSIVE_TOTAL_MS = 10_000;
 const MAX_PAUSE_MS = 50;
 /** A pause is this part of the time since the evaluation began. */
 const PAUSE_SHARE = 1 / 16;
+/** After a sign of life a pause is at most this part of the time since. */
+const NUDGE_SHARE = 1 / 4;
 
 export class Prober {
   readonly #deps: ProberDeps;
@@ -49,6 +52,11 @@ export class Prober {
     const running = this.#evaluate();
     this.#running = running;
     return running;
+  }
+
+  /** The app did something; where an evaluation waits, its next attempt comes now. */
+  nudge(): void {
+    for (const evaluator of this.#evaluators) evaluator.nudge();
   }
 
   /** Running evaluations end with their current attempt. */
@@ -78,6 +86,9 @@ class Evaluator {
   /** Survives evaluations (QP-101). */
   #successes = 0;
   #stopped = false;
+  #nudgedMs = Number.NEGATIVE_INFINITY;
+  /** Null = no pause between attempts is under way. */
+  #endPause: (() => void) | null = null;
 
   constructor(probe: ReadinessProbe, deps: ProberDeps, startTime: StartTime | null) {
     this.#startTime = startTime;
@@ -90,6 +101,11 @@ class Evaluator {
 
   stop(): void {
     this.#stopped = true;
+  }
+
+  nudge(): void {
+    this.#nudgedMs = this.#clock.monotonicMs();
+    this.#endPause?.();
   }
 
   evaluate(): Promise<string | null> {
@@ -123,9 +139,22 @@ class Evaluator {
         if (!this.#stopped && endMs > nowMs) await this.#clock.sleep(endMs - nowMs);
         return `aggressive probe error (failed ${failures} times): ${lastError}`;
       }
-      if (nextMs > nowMs) await this.#clock.sleep(nextMs - nowMs);
+      if (nextMs > nowMs) await this.#pause(nextMs - nowMs);
     }
   }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        timer.cancel();
+        this.#endPause = null;
+        resolve();
+      };
+      const timer = this.#clock.setTimer(ms, end);
+      this.#endPause = end;
+    });
+  }
+
   /** Until the attempt after the one that began at `startMs`, `elapsedMs` into the evaluation. */
   #pauseMs(startMs: number, elapsedMs: number): number {
     const expectedMs = this.#startTime?.expectedMs() ?? null;
@@ -135,7 +164,8 @@ class Evaluator {
       const aroundMs = pauseAround(expectedMs, ageMs);
       pauseMs = ageMs < expectedMs ? aroundMs : Math.min(pauseMs, aroundMs);
     }
-    return Math.max(this.#intervalMs, Math.min(MAX_PAUSE_MS, pauseMs));
+    const afterNudgeMs = (startMs - this.#nudgedMs) * NUDGE_SHARE;
+    return Math.max(this.#intervalMs, Math.min(MAX_PAUSE_MS, pauseMs, afterNudgeMs));
   }
 
   #rememberStart(failures: number): void {

@@ -139,6 +139,11 @@ export class QueueProxy {
     return this.#starting;
   }
 
+  /** The app gave a sign of life: a readiness check that waits for it asks again now. */
+  nudge(): void {
+    this.#prober.nudge();
+  }
+
   /**
    * What SIGTERM means (QP-120 to QP-123): probes fail at once, requests are served on until
    * nothing arrived for the quiet period, then the servers close, then tunnels get a last minute.
@@ -280,7 +285,14 @@ export class QueueProxy {
 
   #createProber(startTime: StartTime | null): Prober {
     const { readinessProbes, probeIntervalMs, http2AutoDetection } = this.#settings;
-    const attemptDeps = { clock: this.#clock, http2AutoDetection };
+    // The app's first connection costs it milliseconds, so the first request comes on it.
+    let isFirst = this.#settings.threads === 1;
+    const keep = (host: string, port: number, handle: object): boolean => {
+      const isKept = isFirst && this.#plane.adopt(host, port, handle);
+      isFirst = false;
+      return isKept;
+    };
+    const attemptDeps = { clock: this.#clock, http2AutoDetection, keep };
     return new Prober(readinessProbes, {
       clock: this.#clock,
       logger: this.#logger,

@@ -8,7 +8,7 @@ import type { Gate } from '../proxy/gate.ts';
 import { HeldBytes } from '../proxy/held-bytes.ts';
 import { createRequestPort } from '../proxy/request-port.ts';
 import type { HttpServer, HttpServerLimits } from '../proxy/types.ts';
-import { UpstreamPools } from '../proxy/upstream-pools.ts';
+import { type UpstreamPool, UpstreamPools } from '../proxy/upstream-pools.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { type DrainState, QueueProxyHandler, type RequestCounter } from './handler.ts';
 import type { RequestObserver } from './request-observer.ts';
@@ -34,6 +34,8 @@ const APP_HOST = '127.0.0.1';
 const IDLE_CONNECTIONS_UNLIMITED = 1000;
 const IDLE_TIMEOUT_MS = 90_000;
 const FIRST_DIAL_MS = 50;
+/** An app that serves one connection at a time must not wait long for one that stays silent. */
+const ADOPTED_PATIENCE_MS = 50;
 /** QP-63: dials that time out before the request gets 502. */
 const MAX_DIAL_ATTEMPTS = 16;
 /**
@@ -55,19 +57,31 @@ export class RequestPlane {
   /** For every server in front of `handler`. */
   readonly limits: HttpServerLimits;
   readonly #pools: UpstreamPools;
+  readonly #app: UpstreamPool;
 
   constructor(settings: QueueProxySettings, deps: RequestPlaneDeps) {
     const { clock, logger } = deps;
     this.#pools = new UpstreamPools(upstreamOptions(settings), { clock, random: deps.random });
+    this.#app = this.#pools.at(APP_HOST, settings.userPort);
     this.handler = new QueueProxyHandler(settings, {
       ...deps,
-      app: this.#pools.at(APP_HOST, settings.userPort),
+      app: this.#app,
       readSockstat: createSockstatReader(clock),
     });
     const held = new HeldBytes(Math.floor(MAX_HELD_BODY_BYTES / settings.threads));
     const limits = { ...REQUEST_LIMITS, held };
     this.limits = limits;
     this.server = createRequestPort(settings.httpEngine, this.handler, { limits, clock, logger });
+  }
+
+  /**
+   * Takes over a connection to the app for the request that is about to come; one that is not used
+   * soon is closed. False = it goes elsewhere than requests do, and is not taken.
+   */
+  adopt(host: string, port: number, connection: object): boolean {
+    if (host !== this.#app.host || port !== this.#app.port) return false;
+    this.#app.adopt(connection, ADOPTED_PATIENCE_MS);
+    return true;
   }
 
   /** Closes everything now; requests inside are cut. */

@@ -1,13 +1,14 @@
-// One TCP connection that is closed as soon as it stands (QP-105). An app that starts is asked
-// dozens of times, and each refusal through node:net costs 137 µs for a stream, an error and its
-// stack; a bare handle costs 25. Where Node has no such handle, and for host names, node:net does
-// it. Invariant: the handle is closed once and the caller hears once.
+// One TCP connection that is closed as soon as it stands (QP-105), or kept by whoever wants it. An
+// app that starts is asked dozens of times, and each refusal through node:net costs 137 µs for a
+// stream, an error and its stack; a bare handle costs 25. Where Node has no such handle, and for
+// host names, node:net does it. Invariant: the handle is closed once and the caller hears once.
 
 import { connect, isIPv4 } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import type { Clock } from '../clock/clock.ts';
 
-interface TcpHandle {
+/** libuv's object of a TCP connection. */
+export interface TcpHandle {
   connect(request: object, address: string, port: number): number;
   close(): void;
 }
@@ -18,26 +19,34 @@ interface TcpBinding {
   constants: { SOCKET: number };
 }
 
+interface HandleAttempt {
+  readonly host: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+  readonly keep: ((handle: TcpHandle) => boolean) | null;
+}
+
 /** Undefined = not looked for yet. */
 let binding: TcpBinding | null | undefined;
 
-/** Resolves with null, or with what went wrong. `timeoutMs` 0 = no limit. Never rejects. */
+/**
+ * Resolves with null, or with what went wrong. `timeoutMs` 0 = no limit. Never rejects. `keep` is
+ * offered the connection that stands; true = it is the taker's to close. Not offered everywhere.
+ */
 export function attemptTcp(
-  host: string,
-  port: number,
+  { host, port }: { readonly host: string; readonly port: number },
   timeoutMs: number,
   clock: Clock,
+  keep: ((handle: TcpHandle) => boolean) | null = null,
 ): Promise<string | null> {
   if (binding === undefined) binding = loadBinding();
   if (binding === null || !isIPv4(host)) return attemptWithSocket(host, port, timeoutMs, clock);
-  return attemptWithHandle(binding, host, port, timeoutMs, clock);
+  return attemptWithHandle(binding, { host, port, timeoutMs, keep }, clock);
 }
 
 function attemptWithHandle(
   { TCP, TCPConnectWrap, constants }: TcpBinding,
-  host: string,
-  port: number,
-  timeoutMs: number,
+  { host, port, timeoutMs, keep }: HandleAttempt,
   clock: Clock,
 ): Promise<string | null> {
   return new Promise((resolve) => {
@@ -48,7 +57,7 @@ function attemptWithHandle(
       if (isOver) return;
       isOver = true;
       timer?.cancel();
-      handle.close();
+      if (problem !== null || keep?.(handle) !== true) handle.close();
       resolve(problem === null ? null : `dial tcp ${host}:${port}: ${problem}`);
     };
     const ended = (status: number): void =>

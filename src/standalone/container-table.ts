@@ -21,6 +21,8 @@ import { killGroup, reap } from './reaper.ts';
 
 /** Ended containers whose end control has not taken notice of; the oldest are dropped beyond it. */
 const MAX_UNFORGOTTEN = 10_000;
+/** Pieces of output the sidecar is told of after a start; an app that says more is long up. */
+const MAX_SIGNS_OF_LIFE = 8;
 /** Output still in the pipe when a process ends is waited for this long. */
 const OUTPUT_PATIENCE_MS = 100;
 
@@ -46,6 +48,8 @@ interface Entry extends ContainerRecord {
   isEnding: boolean;
   /** Its start has been answered. */
   isStarted: boolean;
+  /** Pieces of output so far, up to MAX_SIGNS_OF_LIFE. */
+  signsOfLife: number;
 }
 
 export class ContainerTable {
@@ -87,6 +91,7 @@ export class ContainerTable {
       isHosted,
       isEnding: false,
       isStarted: false,
+      signsOfLife: 0,
     };
     this.#entries.set(spec.id, entry);
     if (isHosted) this.#options.toDataPlane({ type: 'host', id: spec.id, env: spec.env });
@@ -199,10 +204,21 @@ export class ContainerTable {
     entry.log = log;
     entry.pid = child.pid;
     this.#options.onGroup(child.pid, true);
-    child.stdout?.on('data', (chunk: Buffer) => log.write('stdout', chunk));
-    child.stderr?.on('data', (chunk: Buffer) => log.write('stderr', chunk));
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child[stream]?.on('data', (chunk: Buffer) => {
+        this.#heard(entry);
+        log.write(stream, chunk);
+      });
+    }
     child.on('exit', (code, signal) => this.#handleExit(entry, child, code, signal));
     this.#answerStarted(entry);
+  }
+
+  /** Most apps say so when they listen, and their sidecar need not find it out by trying. */
+  #heard(entry: Entry): void {
+    if (entry.signsOfLife === MAX_SIGNS_OF_LIFE || !this.#options.hostsSidecars) return;
+    entry.signsOfLife += 1;
+    this.#options.toDataPlane({ type: 'heard', podUid: entry.spec.podUid });
   }
 
   #answerStarted(entry: Entry): void {

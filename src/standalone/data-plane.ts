@@ -61,6 +61,9 @@ export async function runDataPlane(): Promise<void> {
         case 'unhost':
           void host.unhost(message.id, message.signal);
           break;
+        case 'heard':
+          host.heard(message.podUid);
+          break;
         case 'stop':
           void stop(starting);
       }

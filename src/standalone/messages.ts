@@ -99,6 +99,8 @@ export type ToDataPlane =
   | { type: 'init'; settings: UpSettings; connection: ApiConnection; activatorPort: number }
   | { type: 'host'; id: string; env: Readonly<Record<string, string>> }
   | { type: 'unhost'; id: string; signal: ContainerSignal }
+  /** An app wrote to its output: perhaps it listens now. */
+  | { type: 'heard'; podUid: string }
   | { type: 'stop' };
 
 export type FromDataPlane =

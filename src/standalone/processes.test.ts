@@ -12,7 +12,7 @@ import { logFile } from '../node/log-format.ts';
 import type { ContainerSpec } from '../node/runtime.ts';
 import { ContainerTable } from './container-table.ts';
 import { acquireLock, DataDirInUseError } from './lock.ts';
-import { RUN_VARIABLE, type ToControl } from './messages.ts';
+import { RUN_VARIABLE, type ToControl, type ToDataPlane } from './messages.ts';
 import { findListener, nextFreePort, requirePort } from './ports.ts';
 import { findMarked, killGroup, reap } from './reaper.ts';
 import { findWrapper } from './wrapper.ts';
@@ -48,7 +48,10 @@ function spec(id: string, script: string): ContainerSpec {
 function createTable(): {
   table: ContainerTable;
   next(type: ToControl['type']): Promise<ToControl>;
+  /** What the data plane was told. */
+  heard: ToDataPlane[];
 } {
+  const heard: ToDataPlane[] = [];
   const messages: ToControl[] = [];
   const waiters: { type: string; resolve(message: ToControl): void }[] = [];
   const table = new ContainerTable({
@@ -62,11 +65,12 @@ function createTable(): {
       if (index >= 0) waiters.splice(index, 1)[0]?.resolve(message);
       else messages.push(message);
     },
-    toDataPlane: () => undefined,
+    toDataPlane: (message) => heard.push(message),
     onGroup: () => undefined,
   });
   return {
     table,
+    heard,
     next(type) {
       const index = messages.findIndex((message) => message.type === type);
       const found = index < 0 ? undefined : messages.splice(index, 1)[0];
@@ -113,6 +117,14 @@ describe('ContainerTable', () => {
     expect(readFileSync(logFile(folder, container, 0), 'utf8')).toMatch(/Z o out\n/);
     table.close();
     while (findMarked(`${RUN_VARIABLE}=${run}`).length > 0) await systemClock.sleep(5);
+  });
+
+  it('tells the sidecar of the first eight pieces of output, whatever comes after', async () => {
+    const { table, next, heard } = createTable();
+    table.start(spec('u/c/0', 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo $i; sleep 0.01; done'));
+    await next('started');
+    await next('exited');
+    expect(heard).toEqual(Array(8).fill({ type: 'heard', podUid: 'u' }));
   });
 
   it('signals the whole group', async () => {

@@ -42,6 +42,13 @@ export class SidecarHost {
     }
   }
 
+  /** The pod's app wrote to its output. */
+  heard(podUid: string): void {
+    for (const [id, sidecar] of this.#sidecars) {
+      if (id.startsWith(`${podUid}/`)) sidecar.nudge();
+    }
+  }
+
   /** SIGTERM drains (QP-120), SIGKILL closes now. */
   async unhost(id: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const sidecar = this.#sidecars.get(id);
