@@ -1,7 +1,7 @@
 // What a request costs in the activator, compared with the queue-proxy in front of the same app
-// (decision 0009): CPU of the whole process per request, taken in turns in many short rounds of
-// which the first is dropped; ratios within a round, their median and spread. One more row says what
-// an activator weighs that knows many revisions.
+// (decision 0009): CPU of the whole process per request, taken in turns in many short rounds after
+// one that only warms up; ratios within a round, their median and spread. One more row says what an
+// activator weighs that knows many revisions.
 
 import { join } from 'node:path';
 import { LoadGenerator } from './support/load.ts';
@@ -59,8 +59,9 @@ export interface ActivatorMemoryRow {
   errors: number;
 }
 
-const FULL = { rounds: 10, roundMs: 1500, latencyMs: 4000, revisions: 1000 };
-const TINY = { rounds: 2, roundMs: 80, latencyMs: 150, revisions: 20 };
+/** Many short rounds: what else the machine does changes from second to second. */
+const FULL = { warmUpMs: 2000, rounds: 30, roundMs: 500, latencyMs: 4000, revisions: 1000 };
+const TINY = { warmUpMs: 80, rounds: 2, roundMs: 80, latencyMs: 150, revisions: 20 };
 const BODY_BYTES = 1024;
 const CONNECTIONS = 64;
 const REQUEST_HEADERS = 12;
@@ -98,11 +99,12 @@ export async function run(
     }
     targets.push(...options.peers.map(peerTarget));
     const samples = new Map(targets.map(({ name }) => [name, newSamples()]));
+    for (const target of targets) await measure(load, target, plan.warmUpMs);
     for (let number = 0; number < plan.rounds; number += 1) {
-      for (const target of targets) {
-        const sample = await measure(load, target, plan.roundMs);
-        // The first round warms up connections and compilers.
-        if (number > 0) addSample(samples.get(target.name)!, sample);
+      // In alternating directions, so that nobody always follows the same neighbour.
+      const turns = number % 2 === 0 ? targets : targets.toReversed();
+      for (const target of turns) {
+        addSample(samples.get(target.name)!, await measure(load, target, plan.roundMs));
       }
       if (!options.json) console.error(`round ${number + 1} of ${plan.rounds}`);
     }
