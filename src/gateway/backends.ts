@@ -7,9 +7,9 @@
 import type { CoreService, Endpoints, ServicePort } from '../api/core.ts';
 import { joinKey } from '../api/objects.ts';
 import type { Informer } from '../kube/types.ts';
-import { HTTP1_ONLY, HTTP2_ONLY } from '../proxy/fixed-protocol-pools.ts';
 import type { Upstream } from '../proxy/types.ts';
 import type { PoolKind } from '../proxy/upstream-pools.ts';
+import { PLAIN_TRANSPORT, type Transport } from './transports.ts';
 
 /** The part of UpstreamPools backends need. */
 export interface UpstreamSource {
@@ -34,19 +34,26 @@ export class Address {
   }
 }
 
+/** Whether a route names a Service of the system, or rewrites the host for whoever is there. */
+export type Hop = 'internal' | 'rewritten';
+
 export class Backend {
   readonly namespace: string;
   readonly serviceName: string;
   readonly servicePort: number | string;
+  readonly hop: Hop;
+  /** Spoken to over TLS (ING-34). */
+  isSecure = false;
   /** Replaced as a whole, never changed in place. */
   addresses: readonly Address[] = [];
   /** Configurations that use it; belongs to BackendRegistry. */
   references = 0;
 
-  constructor(namespace: string, serviceName: string, servicePort: number | string) {
+  constructor(namespace: string, serviceName: string, servicePort: number | string, hop: Hop) {
     this.namespace = namespace;
     this.serviceName = serviceName;
     this.servicePort = servicePort;
+    this.hop = hop;
   }
 
   get isReady(): boolean {
@@ -74,10 +81,11 @@ interface Dest {
   readonly host: string;
   readonly port: number;
   readonly isHttp2: boolean;
+  readonly transport: Transport;
 }
 
-/** A pool apart from the one of an HTTP/1.1 Service that has the same address. */
-const UPGRADES_BESIDE_HTTP2: PoolKind = { ...HTTP1_ONLY, key: 'upgrades' };
+/** The Service port of TLS inside the system, in front of 8112 (ING-34). */
+const TLS_SERVICE_PORT = 443;
 const HTTP2_PORT_NAMES: ReadonlySet<string> = new Set(['http2', 'h2c']);
 const HTTP2_APP_PROTOCOL = 'kubernetes.io/h2c';
 
@@ -90,13 +98,15 @@ export interface BackendRegistryDeps {
   services: Informer<CoreService>;
   endpoints: Informer<Endpoints>;
   upstreams: UpstreamSource;
+  /** TLS inside the system, for Services of a namespace; null, or absent = it is off. */
+  secureTransport?: (namespace: string) => Transport | null;
   /** A backend that had no address has one now. */
   onReady(backend: Backend): void;
 }
 
 export class BackendRegistry {
   readonly #deps: BackendRegistryDeps;
-  /** `namespace/service`, then port as text: all backends in use. */
+  /** `namespace/service`, then port and hop: all backends in use. */
   readonly #byService = new Map<string, Map<string, Backend>>();
   readonly #addresses = new Map<string, Address>();
   readonly #removeHandlers: (() => void)[] = [];
@@ -128,18 +138,26 @@ export class BackendRegistry {
     return this.#addresses.size;
   }
 
+  /** TLS inside the system was switched on or off. */
+  refreshAll(): void {
+    for (const ports of this.#byService.values()) {
+      for (const backend of ports.values()) this.#refresh(backend);
+    }
+  }
+
   /** The backend of a Service port; every call is to be paired with one `release`. */
-  acquire(namespace: string, serviceName: string, servicePort: number | string): Backend {
+  acquire(namespace: string, serviceName: string, servicePort: number | string, hop: Hop): Backend {
     const key = joinKey(namespace, serviceName);
     let ports = this.#byService.get(key);
     if (ports === undefined) {
       ports = new Map();
       this.#byService.set(key, ports);
     }
-    let backend = ports.get(String(servicePort));
+    const portKey = `${servicePort} ${hop}`;
+    let backend = ports.get(portKey);
     if (backend === undefined) {
-      backend = new Backend(namespace, serviceName, servicePort);
-      ports.set(String(servicePort), backend);
+      backend = new Backend(namespace, serviceName, servicePort, hop);
+      ports.set(portKey, backend);
       this.#resolve(backend);
     }
     backend.references += 1;
@@ -151,7 +169,7 @@ export class BackendRegistry {
     if (backend.references > 0) return;
     const key = joinKey(backend.namespace, backend.serviceName);
     const ports = this.#byService.get(key);
-    ports?.delete(String(backend.servicePort));
+    ports?.delete(`${backend.servicePort} ${backend.hop}`);
     if (ports?.size === 0) this.#byService.delete(key);
     this.#setAddresses(backend, []);
   }
@@ -185,14 +203,14 @@ export class BackendRegistry {
     }
   }
 
-  #addressAt({ host, port, isHttp2 }: Dest): Address {
+  #addressAt({ host, port, isHttp2, transport }: Dest): Address {
     const { upstreams } = this.#deps;
-    const kind = isHttp2 ? HTTP2_ONLY : HTTP1_ONLY;
+    const kind = isHttp2 ? transport.http2 : transport.http1;
     const key = `${host} ${port} ${kind.key}`;
     let address = this.#addresses.get(key);
     if (address === undefined) {
       const upstream = upstreams.at(host, port, kind);
-      const forUpgrades = isHttp2 ? upstreams.at(host, port, UPGRADES_BESIDE_HTTP2) : upstream;
+      const forUpgrades = isHttp2 ? upstreams.at(host, port, transport.upgrades) : upstream;
       address = new Address(key, upstream, forUpgrades);
       this.#addresses.set(key, address);
     }
@@ -200,18 +218,32 @@ export class BackendRegistry {
   }
 
   #destsOf(backend: Backend): Dest[] {
-    const { namespace, serviceName } = backend;
+    const { namespace, serviceName, servicePort } = backend;
     const service = this.#deps.services.lister.get(namespace, serviceName);
+    const port = service === undefined ? undefined : findServicePort(service, servicePort);
+    const secure = this.#secureTransport(backend, service, port);
+    backend.isSecure = secure !== null;
     if (service === undefined) return [];
-    const port = findServicePort(service, backend.servicePort);
-    if (service.spec.type === 'ExternalName') {
-      const number = port?.port ?? Number(backend.servicePort);
-      const host = service.spec.externalName ?? '';
-      const isHttp2 = speaksHttp2(port);
-      return host === '' || !Number.isInteger(number) ? [] : [{ host, port: number, isHttp2 }];
-    }
+    if (service.spec.type === 'ExternalName') return externalDests(service, port, servicePort);
     if (port === undefined) return [];
-    return readyAddresses(this.#deps.endpoints.lister.get(namespace, serviceName), port);
+    const endpoints = this.#deps.endpoints.lister.get(namespace, serviceName);
+    if (secure === null) {
+      return readyAddresses(endpoints, port, speaksHttp2(port), PLAIN_TRANSPORT);
+    }
+    // The protocol is that of the application; the port for TLS is the same for both.
+    const isHttp2 = service.spec.ports?.some(speaksHttp2) === true;
+    return readyAddresses(endpoints, port, isHttp2, secure);
+  }
+
+  /** ING-34. Null = this Service port is spoken to in plain text. */
+  #secureTransport(
+    { namespace, hop }: Backend,
+    service: CoreService | undefined,
+    port: ServicePort | undefined,
+  ): Transport | null {
+    if (hop === 'rewritten' || port?.port !== TLS_SERVICE_PORT) return null;
+    if (service?.spec.type === 'ExternalName') return null;
+    return this.#deps.secureTransport?.(namespace) ?? null;
   }
 }
 
@@ -219,15 +251,30 @@ function findServicePort(service: CoreService, wanted: number | string): Service
   return service.spec.ports?.find((port) => port.port === wanted || port.name === wanted);
 }
 
+function externalDests(
+  service: CoreService,
+  port: ServicePort | undefined,
+  wanted: number | string,
+): Dest[] {
+  const number = port?.port ?? Number(wanted);
+  const host = service.spec.externalName ?? '';
+  if (host === '' || !Number.isInteger(number)) return [];
+  return [{ host, port: number, isHttp2: speaksHttp2(port), transport: PLAIN_TRANSPORT }];
+}
+
 /** Ports are matched by name: the number behind it may differ from pod to pod (CP-518). */
-function readyAddresses(endpoints: Endpoints | undefined, servicePort: ServicePort): Dest[] {
-  const isHttp2 = speaksHttp2(servicePort);
+function readyAddresses(
+  endpoints: Endpoints | undefined,
+  servicePort: ServicePort,
+  isHttp2: boolean,
+  transport: Transport,
+): Dest[] {
   const found = new Map<string, Dest>();
   for (const subset of endpoints?.subsets ?? []) {
     const port = subset.ports?.find((each) => (each.name ?? '') === (servicePort.name ?? ''));
     if (port === undefined) continue;
     for (const { ip } of subset.addresses ?? []) {
-      found.set(`${ip} ${port.port}`, { host: ip, port: port.port, isHttp2 });
+      found.set(`${ip} ${port.port}`, { host: ip, port: port.port, isHttp2, transport });
     }
   }
   return [...found.values()];

@@ -27,6 +27,8 @@ export interface IngressReconcilerDeps {
   backends: BackendRegistry;
   /** Absent where nothing listens for TLS: then `spec.tls` is not looked at. */
   certificates?: Certificates;
+  /** Why backends over TLS cannot be served (ING-34); null = nothing stands against it. */
+  tlsProblem?: () => string | null;
   clock: Clock;
   logger: Logger;
   ingressClass: string;
@@ -71,7 +73,7 @@ export class IngressReconciler implements Reconciler {
     }
     const config = this.#translate(ingress);
     if (typeof config === 'string') return { kind: 'invalid', message: config };
-    const problem = this.#deps.certificates?.problemOf(config.certificates) ?? null;
+    const problem = this.#problemOf(config);
     if (problem === null) return this.#place(ingress, config);
     this.#releaseConfig(config);
     return { kind: 'invalid', message: problem };
@@ -87,12 +89,26 @@ export class IngressReconciler implements Reconciler {
     }
   }
 
+  /** TLS to backends was switched on or off, or can or cannot be spoken now. */
+  onBackendTlsChange(): void {
+    for (const ingress of this.#deps.ingresses.list()) {
+      if (this.#isOurs(ingress)) this.#deps.enqueue(objectKey(ingress));
+    }
+  }
+
   /** A backend got its first address: whoever waited for it is looked at again. */
   onBackendReady(backend: Backend): void {
     for (const key of this.#waiting) {
       const config = this.#pending.get(key) ?? this.#deps.table.get(key);
       if (config?.backends.includes(backend)) this.#deps.enqueue(key);
     }
+  }
+
+  #problemOf(config: IngressConfig): string | null {
+    const { certificates, tlsProblem } = this.#deps;
+    const problem = certificates?.problemOf(config.certificates) ?? null;
+    if (problem !== null || tlsProblem === undefined) return problem;
+    return config.backends.some((backend) => backend.isSecure) ? tlsProblem() : null;
   }
 
   #isOurs(ingress: Ingress): boolean {

@@ -20,6 +20,7 @@ import { drainWithin, MAX_DRAIN_MS } from '../proxy/drain-limit.ts';
 import type { UpstreamOptions } from '../proxy/types.ts';
 import { UpstreamPools } from '../proxy/upstream-pools.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { BackendTls } from './backend-tls.ts';
 import { BackendRegistry } from './backends.ts';
 import { Certificates } from './certificates.ts';
 import type { Visibility } from './handler.ts';
@@ -85,10 +86,20 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const upstreams = new UpstreamPools(UPSTREAM_OPTIONS, { clock, random });
   const table = new RouteTable();
   const certificates = certificatesFor(options, (secret) => reconciler.onSecretChange(secret));
-  const backends = new BackendRegistry({
+  const tls = new BackendTls({
+    informers,
+    logger,
+    systemNamespace,
+    onChange: () => {
+      backends.refreshAll();
+      reconciler.onBackendTlsChange();
+    },
+  });
+  const backends: BackendRegistry = new BackendRegistry({
     services,
     endpoints,
     upstreams,
+    secureTransport: (namespace) => tls.transportFor(namespace),
     onReady: (backend) => reconciler.onBackendReady(backend),
   });
   const reconciler: IngressReconciler = new IngressReconciler({
@@ -97,6 +108,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     table,
     backends,
     ...(certificates === null ? {} : { certificates }),
+    tlsProblem: () => tls.problem,
     clock,
     logger,
     ingressClass: options.ingressClass,
@@ -130,6 +142,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   await Promise.all([ingresses, services, endpoints].map((informer) => informer.whenSynced()));
   if (certificates !== null) await informers.informer<Secret>(SecretKind).whenSynced();
   certificates?.start();
+  await tls.start();
   backends.start();
   loadOldestFirst(ingresses.lister, reconciler);
   await table.published();
@@ -152,6 +165,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     isDraining = true;
     removeHandler();
     certificates?.stop();
+    tls.stop();
     await Promise.all([external.close(), local.close(), controller.stop()]);
     backends.stop();
     upstreams.close();

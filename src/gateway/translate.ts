@@ -3,7 +3,7 @@
 
 import type { Ingress, IngressPath, IngressRule, IngressSpec } from '../api/networking.ts';
 import { joinKey, objectKey } from '../api/objects.ts';
-import type { Backend } from './backends.ts';
+import type { Backend, Hop } from './backends.ts';
 import type { CertificateUse } from './certificates.ts';
 import { expandHosts } from './hosts.ts';
 import { HeaderSet, type Route, Split, sortRoutes } from './routes.ts';
@@ -32,6 +32,7 @@ export type BackendSource = (
   namespace: string,
   serviceName: string,
   servicePort: number | string,
+  hop: Hop,
 ) => Backend;
 
 export function translateIngress(
@@ -103,6 +104,7 @@ function routeOf(path: IngressPath, redirects: boolean, context: PathContext): R
   const prefix = path.path === '/' ? '' : (path.path ?? '');
   const conditions = Object.entries(path.headers ?? {});
   const rewriteHost = path.rewriteHost || null;
+  const hop = rewriteHost === null ? 'internal' : 'rewritten';
   let totalPercent = 0;
   const splits: Split[] = [];
   for (const split of path.splits) {
@@ -112,7 +114,7 @@ function routeOf(path: IngressPath, redirects: boolean, context: PathContext): R
     const { serviceNamespace, serviceName, servicePort } = split;
     splits.push(
       new Split({
-        backend: context.backendAt(serviceNamespace, serviceName, servicePort),
+        backend: context.backendAt(serviceNamespace, serviceName, servicePort, hop),
         upTo: totalPercent,
         headers: HeaderSet.of(path.appendHeaders, split.appendHeaders),
         rewriteHost,

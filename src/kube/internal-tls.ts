@@ -15,8 +15,8 @@ export const SERVING_CERTS_SECRET = 'routing-serving-certs';
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 export interface InternalTlsUser {
-  /** The pair to serve with, now and at every change of it. */
-  onCertificate(pem: { cert: string; key: string }): void;
+  /** The pair to serve with, now and at every change of it. Absent = who only dials needs none. */
+  onCertificate?(pem: { cert: string; key: string }): void;
   /** PEM certificates to trust, now and at every change. */
   onTrust(certificates: readonly string[]): void;
 }
@@ -43,11 +43,11 @@ export class InternalTls {
     this.#configMaps = deps.informers.informer<ConfigMap>(ConfigMapKind);
   }
 
-  /** Rejects when the Secret is not there or holds no pair; the error names it (ACT-117). */
+  /** Rejects when a wanted pair is not there; the error names its Secret (ACT-117). */
   async start(): Promise<void> {
     await Promise.all([this.#secrets.whenSynced(), this.#configMaps.whenSynced()]);
     const { systemNamespace } = this.#deps;
-    if (pairOf(this.#secret()) === null) {
+    if (this.#user.onCertificate !== undefined && pairOf(this.#secret()) === null) {
       const name = `${systemNamespace}/${SERVING_CERTS_SECRET}`;
       throw new Error(`system-internal-tls: Secret ${name} with tls.crt and tls.key is missing`);
     }
@@ -79,7 +79,7 @@ export class InternalTls {
     const seen = pair === null ? this.#pair : pair.cert + pair.key;
     if (pair !== null && seen !== this.#pair) {
       this.#pair = seen;
-      this.#user.onCertificate(pair);
+      this.#user.onCertificate?.(pair);
     }
     const certificates = [...firstOf(textOf(secret, 'ca.crt')), ...this.#bundles()];
     const trust = certificates.join('\n');

@@ -1,7 +1,7 @@
 // Pools of addresses whose protocol is known beforehand, whatever the client speaks (ING-16):
-// applications of HTTP/1.1 only, and of HTTP/2 with prior knowledge only. Elsewhere the upstream
-// protocol follows the client's (QP-59, ACT-110) and the plain pool serves. Not hot; what runs per
-// request is behind the links.
+// applications of HTTP/1.1 only, and of HTTP/2 only, by prior knowledge or ALPN. Elsewhere the
+// upstream protocol follows the client's (QP-59, ACT-110) and the plain pool serves. Not hot; what
+// runs per request is behind the links.
 
 import { Http1Call } from './h1-call.ts';
 import { Http2Link } from './h2-link.ts';
@@ -16,18 +16,23 @@ import type {
   UpstreamLink,
 } from './upstream-link.ts';
 import { type PoolKind, UpstreamPool } from './upstream-pools.ts';
+import type { UpstreamTls } from './upstream-tls.ts';
 
-/** HTTP/1.1 to the application, also for requests that came in as HTTP/2. */
-export const HTTP1_ONLY: PoolKind = {
-  key: 'http1',
-  create: (...parts) => new Http1OnlyPool(...parts),
-};
+/** HTTP/1.1 to the application, also for requests that came in as HTTP/2. Null = plain TCP. */
+export function http1Only(tls: UpstreamTls | null): PoolKind {
+  return {
+    key: tls === null ? 'http1' : `http1 ${tls.key}`,
+    create: (...parts) => new Http1OnlyPool(...parts, tls),
+  };
+}
 
-/** HTTP/2 to the application, also for requests that came in as HTTP/1.x. */
-export const HTTP2_ONLY: PoolKind = {
-  key: 'http2',
-  create: (...parts) => new Http2OnlyPool(...parts),
-};
+/** HTTP/2 to the application, also for requests that came in as HTTP/1.x. Null = plain TCP. */
+export function http2Only(tls: UpstreamTls | null): PoolKind {
+  return {
+    key: tls === null ? 'http2' : `http2 ${tls.key}`,
+    create: (...parts) => new Http2OnlyPool(...parts, tls),
+  };
+}
 
 class Http1OnlyPool extends UpstreamPool {
   readonly #calls = new Http1CallPool(this);

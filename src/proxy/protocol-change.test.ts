@@ -5,17 +5,18 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { HTTP1_ONLY, HTTP2_ONLY } from './fixed-protocol-pools.ts';
+import { http1Only, http2Only } from './fixed-protocol-pools.ts';
 import { type AppRequest, answerOf, Http2App, Http2Harness } from './testing/h2-harness.ts';
 import { head, RawSocket, until } from './testing/harness.ts';
 import { Outcome } from './types.ts';
+import type { PoolKind } from './upstream-pools.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-async function proxyTo(port: number, kind: typeof HTTP1_ONLY): Promise<Http2Harness> {
+async function proxyTo(port: number, kind: PoolKind): Promise<Http2Harness> {
   const harness = new Http2Harness();
   await harness.start(port);
   harness.handler.upstream = harness.pools.at('127.0.0.1', port, kind);
@@ -39,7 +40,7 @@ describe('HTTP/1.1 to an application of HTTP/2', () => {
   ): Promise<[Http2Harness, Http2App]> {
     const app = new Http2App(onRequest);
     cleanups.push(() => app.close());
-    return [await proxyTo(await app.listen(), HTTP2_ONLY), app];
+    return [await proxyTo(await app.listen(), http2Only(null)), app];
   }
 
   it('ING-16: heads are translated both ways, connection fields stay behind', async () => {
@@ -201,7 +202,7 @@ describe('HTTP/2 to an application of HTTP/1.1', () => {
       app.closeAllConnections();
       app.close();
     });
-    return [await proxyTo((app.address() as AddressInfo).port, HTTP1_ONLY), app];
+    return [await proxyTo((app.address() as AddressInfo).port, http1Only(null)), app];
   }
 
   it('ING-16: heads are translated both ways, cookie crumbs are one line', async () => {
