@@ -31,9 +31,28 @@ describe('WakeCollector', () => {
     );
   });
 
+  it('keeps what another process decided when its line is read before that of queued', () => {
+    const wakes = new WakeCollector();
+    // Of an earlier wake and of a second pod, both over.
+    wakes.add('ns/r', 'decided', 10);
+    wakes.add('ns/r', 'started', 20);
+    wakes.add('ns/r', 'decided', 100.6);
+    wakes.add('ns/r', 'scaled', 102);
+    wakes.add('ns/r', 'queued', 100);
+    wakes.add('ns/r', 'reported', 100.1);
+    expect(wakes.add('ns/r', 'first byte', 140)?.phases).toEqual([
+      { phase: 'queued', atMs: 0 },
+      { phase: 'reported', atMs: 0.1 },
+      { phase: 'decided', atMs: 0.6 },
+      { phase: 'scaled', atMs: 2 },
+      { phase: 'first byte', atMs: 40 },
+    ]);
+  });
+
   it('ignores phases without a wake and begins anew at each queued', () => {
     const wakes = new WakeCollector();
     expect(wakes.add('ns/r', 'started', 5)).toBeNull();
+    expect(wakes.add('ns/r', 'first byte', 6)).toBeNull();
     wakes.add('ns/r', 'queued', 10);
     wakes.add('ns/r', 'probed', 11);
     wakes.add('ns/r', 'queued', 100);

@@ -29,31 +29,47 @@ export class WakeCollector {
     return this.add(String(revision), String(phase), Number(atMs));
   }
 
-  /** The finished timeline when this was the last phase of a wake that began with `queued`. */
+  /**
+   * The finished timeline when this was the last phase of a wake that began with `queued`. Lines
+   * of several processes come in any order: what was decided before `queued` is read counts too.
+   */
   add(revision: string, phase: string, atMs: number): WakeTimeline | null {
     if (!isWakePhase(phase)) return null;
-    if (phase === 'queued') {
-      this.#wakes.delete(revision);
-      this.#makeRoom();
-      this.#wakes.set(revision, new Map());
-    }
-    const wake = this.#wakes.get(revision);
-    if (wake === undefined) return null;
+    const wake = this.#wakeOf(revision);
+    if (phase === 'queued') forgetBefore(wake, atMs);
     const queuedAtMs = wake.get('queued') ?? atMs;
     if (atMs - queuedAtMs > MAX_WAKE_MS) {
       this.#wakes.delete(revision);
       return null;
     }
-    // The first of several pods counts: the request waited for no other.
-    if (!wake.has(phase)) wake.set(phase, atMs);
+    // The first of several pods counts: the request waited for no other. Before `queued` the last
+    // one does, because earlier ones may be of an earlier wake.
+    if (!wake.has(phase) || !wake.has('queued')) wake.set(phase, atMs);
     if (phase !== 'first byte') return null;
     this.#wakes.delete(revision);
-    return toTimeline(revision, wake);
+    return wake.has('queued') ? toTimeline(revision, wake) : null;
+  }
+
+  #wakeOf(revision: string): Map<WakePhase, number> {
+    let wake = this.#wakes.get(revision);
+    if (wake === undefined) {
+      this.#makeRoom();
+      wake = new Map();
+      this.#wakes.set(revision, wake);
+    }
+    return wake;
   }
 
   #makeRoom(): void {
     const oldest = this.#wakes.keys().next();
     if (this.#wakes.size >= MAX_WAKES && oldest.done === false) this.#wakes.delete(oldest.value);
+  }
+}
+
+/** A wake begins: what is older belongs to another one. */
+function forgetBefore(wake: Map<WakePhase, number>, queuedAtMs: number): void {
+  for (const [phase, atMs] of wake) {
+    if (phase === 'queued' || atMs < queuedAtMs) wake.delete(phase);
   }
 }
 
