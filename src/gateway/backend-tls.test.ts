@@ -11,10 +11,8 @@ import {
   Ingress as IngressKind,
   Secret as SecretKind,
 } from '../api/kinds.ts';
-import { INGRESS_CLASS } from '../api/labels.ts';
 import type { Ingress, IngressPath } from '../api/networking.ts';
 import { systemClock } from '../clock/clock.ts';
-import { createInformerFactory } from '../kube/informer.ts';
 import { MemoryClient } from '../kube/testing/memory-client.ts';
 import {
   createCertificateAuthority,
@@ -23,13 +21,12 @@ import {
 } from '../pki/certificates.ts';
 import { DualApp } from '../proxy/testing/dual-app.ts';
 import { answerOf } from '../proxy/testing/h2-harness.ts';
-import { silentLogger } from '../telemetry/logger.ts';
-import { type RunningGateway, startGateway } from './start.ts';
-import { externalRule, ingress, seededRandom, split } from './testing/harness.ts';
+import type { RunningGateway } from './start.ts';
+import { externalRule, ingress, split } from './testing/harness.ts';
+import { startWholeGateway } from './testing/whole-gateway.ts';
 
 const SYSTEM = 'knative-serving';
 const HOST = 'hello.example.com';
-const deps = { clock: systemClock, logger: silentLogger, random: seededRandom(34) };
 let authority: KeyPairPem;
 let stranger: KeyPairPem;
 let client: MemoryClient;
@@ -64,23 +61,7 @@ const trusting = (ca: KeyPairPem): Secret => ({
 });
 
 async function start(): Promise<void> {
-  const informers = createInformerFactory(client, deps);
-  cleanups.push(() => informers.stop());
-  const starting = startGateway({
-    ...deps,
-    client,
-    informers,
-    host: '127.0.0.1',
-    port: 0,
-    localHost: '127.0.0.1',
-    localPort: 0,
-    systemNamespace: SYSTEM,
-    clusterDomain: 'cluster.local',
-    ingressClass: INGRESS_CLASS,
-  });
-  await informers.start();
-  gateway = await starting;
-  cleanups.push(() => gateway.stop());
+  gateway = await startWholeGateway(client, 34, cleanups);
 }
 
 interface PodOptions {

@@ -12,10 +12,8 @@ import {
   Ingress as IngressKind,
   Secret as SecretKind,
 } from '../api/kinds.ts';
-import { INGRESS_CLASS } from '../api/labels.ts';
 import type { Ingress, IngressSpec } from '../api/networking.ts';
 import { systemClock } from '../clock/clock.ts';
-import { createInformerFactory } from '../kube/informer.ts';
 import { MemoryClient } from '../kube/testing/memory-client.ts';
 import {
   createCertificateAuthority,
@@ -24,12 +22,11 @@ import {
 } from '../pki/certificates.ts';
 import { DualApp } from '../proxy/testing/dual-app.ts';
 import { answerOf, type Http2Answer } from '../proxy/testing/h2-harness.ts';
-import { silentLogger } from '../telemetry/logger.ts';
-import { type RunningGateway, startGateway } from './start.ts';
-import { externalRule, ingress, seededRandom, split } from './testing/harness.ts';
+import type { RunningGateway } from './start.ts';
+import { externalRule, ingress, split } from './testing/harness.ts';
+import { startWholeGateway } from './testing/whole-gateway.ts';
 
 const HOST = 'hello.example.com';
-const deps = { clock: systemClock, logger: silentLogger, random: seededRandom(8) };
 let authority: KeyPairPem;
 let client: MemoryClient;
 let gateway: RunningGateway;
@@ -47,30 +44,8 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-async function start(https: {
-  httpsPort: number;
-  isHttpsMovable?: boolean;
-}): Promise<RunningGateway> {
-  const informers = createInformerFactory(client, deps);
-  cleanups.push(() => informers.stop());
-  const starting = startGateway({
-    ...deps,
-    ...https,
-    client,
-    informers,
-    host: '127.0.0.1',
-    port: 0,
-    localHost: '127.0.0.1',
-    localPort: 0,
-    localHttpsPort: 0,
-    systemNamespace: 'knative-serving',
-    clusterDomain: 'cluster.local',
-    ingressClass: INGRESS_CLASS,
-  });
-  await informers.start();
-  const started = await starting;
-  cleanups.push(() => started.stop());
-  return started;
+function start(https: { httpsPort: number; isHttpsMovable?: boolean }): Promise<RunningGateway> {
+  return startWholeGateway(client, 8, cleanups, { ...https, localHttpsPort: 0 });
 }
 
 /** A Service with one pod that tells what it was asked, over either protocol. */

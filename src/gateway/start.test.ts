@@ -9,15 +9,12 @@ import {
   Endpoints as EndpointsKind,
   Ingress as IngressKind,
 } from '../api/kinds.ts';
-import { INGRESS_CLASS } from '../api/labels.ts';
 import type { Ingress } from '../api/networking.ts';
-import { systemClock } from '../clock/clock.ts';
-import { createInformerFactory } from '../kube/informer.ts';
 import { MemoryClient } from '../kube/testing/memory-client.ts';
 import { FakePod } from '../proxy/testing/fake-pod.ts';
-import { silentLogger } from '../telemetry/logger.ts';
-import { type RunningGateway, startGateway } from './start.ts';
-import { externalRule, ingress, seededRandom, split } from './testing/harness.ts';
+import type { RunningGateway } from './start.ts';
+import { externalRule, ingress, split } from './testing/harness.ts';
+import { startWholeGateway } from './testing/whole-gateway.ts';
 
 let client: MemoryClient;
 let gateway: RunningGateway;
@@ -25,28 +22,8 @@ let agent: Agent;
 const pods: FakePod[] = [];
 const cleanups: (() => Promise<void> | void)[] = [];
 
-const deps = { clock: systemClock, logger: silentLogger, random: seededRandom(90_10) };
-
 async function start(): Promise<void> {
-  const informers = createInformerFactory(client, deps);
-  const starting = startGateway({
-    ...deps,
-    client,
-    informers,
-    host: '127.0.0.1',
-    port: 0,
-    localHost: '127.0.0.1',
-    localPort: 0,
-    systemNamespace: 'knative-serving',
-    clusterDomain: 'cluster.local',
-    ingressClass: INGRESS_CLASS,
-  });
-  await informers.start();
-  gateway = await starting;
-  cleanups.push(
-    () => informers.stop(),
-    () => gateway.stop(),
-  );
+  gateway = await startWholeGateway(client, 90_10, cleanups);
 }
 
 beforeEach(() => {
