@@ -5,7 +5,7 @@
 import { WAKE_PHASE_MESSAGE, WAKE_PHASES, type WakePhase } from '../telemetry/wake.ts';
 import { parseEntry } from './terminal.ts';
 
-/** Wakes in progress that are remembered; the oldest gives way. */
+/** Revisions with phases that are remembered, of a wake or before one; the oldest gives way. */
 const MAX_WAKES = 1_000;
 /** A wake that takes longer is not one wake: its early phases are forgotten. */
 const MAX_WAKE_MS = 600_000;
